@@ -1,0 +1,71 @@
+//! Durable streams: append, read, follow, retain, and remember how far each export has come.
+//!
+//! # What it promises
+//!
+//! * An append that was answered survives the end of the process at any moment; on a stream that
+//!   flushes every append it survives power loss too.
+//! * The numbers of a stream start at 0, have no holes, and are never used twice, whatever happens
+//!   to the disk. What damage takes away is counted and reported when the store opens.
+//! * Memory is bounded: for what waits, for what is written and not yet in tables, for what was read.
+//!
+//! # How
+//!
+//! ```text
+//!   append, create, …           ┌─ queue, bounded in bytes
+//!   ───────────────► Store ─────┤
+//!                      │        └──► Writer (one thread) ──► Engine: chunks and marks, one commit
+//!   read ──────────────┤                 │      │                      for all that waits
+//!                      │                 │      └──────────► Tails: how far acknowledged
+//!                      └── Engine        └─ then publishes positions, wakes readers, answers
+//! ```
+//!
+//! The messages that one commit brings to a stream are one *chunk* (`chunk`): one key in the engine,
+//! with a checksum of its own. A stream is a row of *segments* (`segment`); retention deletes the
+//! oldest segment by moving the stream's head, which costs the same for any size, and the engine
+//! frees the space behind it later (`filter`, `maintenance`). Which streams exist is in a file of its
+//! own (`catalog`), and so is how far each was acknowledged (`tails`): a damaged engine takes neither
+//! with it (`recovery`, `salvage`).
+//!
+//! A memory stream has the same chunks in a map and touches no disk; it ends with the store.
+//!
+//! # The folder
+//!
+//! ```text
+//! catalog.json    format version, streams, definitions
+//! tails           32 bytes a stream
+//! engine/         fjall's files
+//! engine.damaged-N  set aside by an open that had to
+//! ```
+
+mod catalog;
+mod chunk;
+mod clock;
+mod cursor;
+mod definition;
+mod engine;
+mod error;
+mod filter;
+mod keys;
+mod maintenance;
+mod reader;
+mod recovery;
+mod registry;
+mod salvage;
+mod segment;
+mod space;
+mod store;
+mod stream;
+mod tails;
+mod types;
+mod writer;
+
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use cursor::Cursor;
+pub use definition::{Export, Flush, Persistence, StrategyOnFull, StreamDefinition};
+pub use error::Error;
+pub use reader::ReadOptions;
+pub use recovery::Loss;
+pub use segment::Position;
+pub use store::{OpenReport, Store, StoreOptions, StreamHandle, StreamInfo, Watch};
+pub use types::{MESSAGE_OVERHEAD, Message, SequenceNumber, StreamName, Timestamp, message_size};
+pub use writer::Payloads;

@@ -1,0 +1,477 @@
+//! The public face of the crate.
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+
+use crate::catalog::Catalog;
+use crate::clock::{Clock, SystemClock};
+use crate::cursor::Cursor;
+use crate::definition::StreamDefinition;
+use crate::engine::{Engine, EngineLimits};
+use crate::error::Error;
+use crate::filter::Heads;
+use crate::maintenance::Maintenance;
+use crate::reader::{self, ReadOptions};
+use crate::recovery::{self, Loss};
+use crate::registry::Registry;
+use crate::segment::Position;
+use crate::space::SpaceGate;
+use crate::stream::{State, Stream, lock};
+use crate::tails::{Slots, Tails};
+use crate::types::{Message, SequenceNumber, StreamName};
+use crate::writer::{Append, Appended, Job, Payloads, Writer, queue_bytes};
+
+/// How a store is opened.
+#[derive(Clone)]
+pub struct StoreOptions {
+    /// The folder that holds everything; created if it is missing.
+    pub folder: PathBuf,
+    /// Bytes of memory for messages that wait to be written.
+    pub queue_bytes: u32,
+    /// Bytes of memory for what is written and not yet in tables; at least 4 MiB.
+    pub write_buffer_bytes: u64,
+    /// Bytes of memory for what was read.
+    pub cache_bytes: u64,
+    /// Appends to streams on disk fail while less than this is free on the file system.
+    pub min_free_disk: u64,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl StoreOptions {
+    /// Defaults that fit a small device: 4 MiB for the queue, 12 MiB for the write buffer, 4 MiB for
+    /// the cache, 64 MiB of disk kept free.
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self {
+            folder: folder.into(),
+            queue_bytes: 4 << 20,
+            write_buffer_bytes: 12 << 20,
+            cache_bytes: 4 << 20,
+            min_free_disk: 64 << 20,
+            clock: Arc::new(SystemClock),
+        }
+    }
+}
+
+/// What had happened to a store before it was opened.
+#[derive(Debug, Default)]
+pub struct OpenReport {
+    /// Messages that were acknowledged and are not there.
+    pub losses: Vec<Loss>,
+    /// Damaged files that were moved out of the way; nothing is deleted.
+    pub set_aside: Vec<PathBuf>,
+}
+
+/// What the store's threads and handles share.
+pub(crate) struct Shared {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) tails: Arc<Tails>,
+    /// Bytes deleted by retention and by deleting streams since the store opened.
+    pub(crate) deleted_bytes: Arc<AtomicU64>,
+    jobs: mpsc::Sender<Job>,
+    queue: Arc<Semaphore>,
+    queue_bytes: u32,
+}
+
+impl Shared {
+    /// Lets the writer delete what has outlived its time. Not for async tasks: it blocks.
+    pub(crate) fn expire_blocking(&self) -> Result<(), Error> {
+        let (reply, answer) = oneshot::channel();
+        self.jobs
+            .blocking_send(Job::Expire { reply })
+            .map_err(|_| Error::Closing)?;
+        answer.blocking_recv().map_err(|_| Error::Closing)?
+    }
+}
+
+/// The threads of an open store.
+struct Threads {
+    writer: std::thread::JoinHandle<()>,
+    maintenance: Maintenance,
+}
+
+/// An open store. Clones are cheap and all mean the same store.
+#[derive(Clone)]
+pub struct Store {
+    shared: Arc<Shared>,
+    threads: Arc<Mutex<Option<Threads>>>,
+}
+
+/// A stream that was looked up once, for callers that append to it again and again. It outlives the
+/// stream harmlessly: what is appended to a deleted stream fails.
+#[derive(Clone)]
+pub struct StreamHandle(Arc<Stream>);
+
+/// What a stream is and how its exports fare.
+#[derive(Debug, Clone)]
+pub struct StreamInfo {
+    /// What it was asked to be.
+    pub definition: Arc<StreamDefinition>,
+    /// Where it begins and ends.
+    pub position: Position,
+    /// The cursor of each export, in the order of the definition.
+    pub cursors: Vec<(String, Cursor)>,
+}
+
+impl Store {
+    /// Opens the store in a folder, or creates it. It blocks on the disk.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InUse`], [`Error::Folder`], [`Error::NewerFormat`]. Damage is no error: it is in the
+    /// report.
+    pub fn open(options: &StoreOptions) -> Result<(Self, OpenReport), Error> {
+        let folder = &options.folder;
+        std::fs::create_dir_all(folder).map_err(|error| Error::folder(folder, error))?;
+        let catalog = Catalog::load(folder)?;
+        let heads = Arc::new(Heads::default());
+        let limits = EngineLimits {
+            cache_bytes: options.cache_bytes,
+            write_buffer_bytes: options.write_buffer_bytes.max(4 << 20),
+        };
+        let mut report = OpenReport::default();
+        let engine = recovery::open_engine(folder, limits, &heads, &mut report)?;
+        let (tails, marks) = Tails::open(folder)?;
+        let used: HashSet<_> = catalog
+            .entries()
+            .iter()
+            .filter_map(|entry| marks.get(&entry.id).map(|mark| mark.slot.0))
+            .collect();
+        let mut slots = Slots::with_used(&used);
+
+        let registry = Arc::new(Registry::default());
+        let mut streams = HashMap::new();
+        for entry in catalog.entries() {
+            let mark = marks.get(&entry.id).copied();
+            let open = recovery::restore_stream(
+                &engine,
+                entry,
+                mark,
+                || slots.take(),
+                registry.next_key(),
+                &mut report,
+            )?;
+            heads.set(entry.id, open.ledger.position().head);
+            registry.insert(Arc::clone(&open.stream));
+            streams.insert(open.stream.key, open);
+        }
+        heads.complete_below(catalog.next_id());
+        let known: HashSet<_> = catalog.entries().iter().map(|entry| entry.id).collect();
+        engine.forget_orphans(|id| known.contains(&id))?;
+
+        let engine = Arc::new(engine);
+        let tails = Arc::new(tails);
+        let deleted_bytes = Arc::new(AtomicU64::new(0));
+        let writer = Writer {
+            engine: Arc::clone(&engine),
+            catalog,
+            tails: Arc::clone(&tails),
+            slots,
+            heads,
+            registry: Arc::clone(&registry),
+            clock: Arc::clone(&options.clock),
+            space: SpaceGate::new(folder.clone(), options.min_free_disk),
+            streams,
+            deleted_bytes: Arc::clone(&deleted_bytes),
+            failed: None,
+        };
+        let (jobs, queue) = mpsc::channel(4096);
+        let queue_bytes = options.queue_bytes.max(1);
+        let shared = Arc::new(Shared {
+            engine,
+            registry,
+            tails,
+            deleted_bytes,
+            jobs,
+            queue: Arc::new(Semaphore::new(queue_bytes as usize)),
+            queue_bytes,
+        });
+        let threads = start_threads(folder, writer, queue, &shared)?;
+        Ok((
+            Self {
+                shared,
+                threads: Arc::new(Mutex::new(Some(threads))),
+            },
+            report,
+        ))
+    }
+
+    /// Creates a stream.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::AlreadyExists`], [`Error::InvalidDefinition`], [`Error::DiskFull`].
+    pub async fn create(&self, definition: StreamDefinition) -> Result<(), Error> {
+        self.ask(|reply| Job::Create { definition, reply }).await
+    }
+
+    /// Replaces the whole definition of a stream. Cursors of exports that keep identifier and start
+    /// are kept.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`], [`Error::UpdateNotAllowed`], [`Error::InvalidDefinition`].
+    pub async fn update(&self, definition: StreamDefinition) -> Result<(), Error> {
+        self.ask(|reply| Job::Update { definition, reply }).await
+    }
+
+    /// Deletes a stream with everything in it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`].
+    pub async fn delete(&self, name: &str) -> Result<(), Error> {
+        let name = self.shared.registry.get(name)?.name.clone();
+        self.ask(|reply| Job::Delete { name, reply }).await
+    }
+
+    /// The names of all streams, sorted.
+    pub fn list(&self) -> Vec<StreamName> {
+        self.shared.registry.names()
+    }
+
+    /// What a stream is and how its exports fare.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`].
+    pub fn describe(&self, name: &str) -> Result<StreamInfo, Error> {
+        let stream = self.shared.registry.get(name)?;
+        let State {
+            position,
+            definition,
+            ..
+        } = stream.state();
+        let known = stream.cursors();
+        let cursors = definition
+            .exports
+            .iter()
+            .map(|export| {
+                let cursor = known.get(&export.identifier).cloned();
+                let cursor = cursor.unwrap_or_else(|| Cursor::starting_at(export.start));
+                (export.identifier.clone(), cursor)
+            })
+            .collect();
+        drop(known);
+        Ok(StreamInfo {
+            definition,
+            position,
+            cursors,
+        })
+    }
+
+    /// Looks a stream up.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`].
+    pub fn handle(&self, name: &str) -> Result<StreamHandle, Error> {
+        self.shared.registry.get(name).map(StreamHandle)
+    }
+
+    /// Appends to one stream, all or nothing, and returns the number of the first message when all
+    /// are as safe as the stream's definition says.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`], [`Error::EmptyPayload`], [`Error::TooLarge`], [`Error::Full`],
+    /// [`Error::DiskFull`], [`Error::Failed`].
+    pub async fn append(&self, name: &str, payloads: Payloads) -> Result<SequenceNumber, Error> {
+        let results = self
+            .append_each(vec![(self.handle(name), payloads)])
+            .await?;
+        results.into_iter().next().unwrap_or(Err(Error::Closing))
+    }
+
+    /// Appends one after another, each by itself all or nothing, and shares one commit among them.
+    /// The answers come in the order of the appends; an append whose stream was not found answers
+    /// what is given in its place.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closing`].
+    pub async fn append_each(
+        &self,
+        appends: Vec<(Result<StreamHandle, Error>, Payloads)>,
+    ) -> Result<Appended, Error> {
+        let appends: Vec<_> = appends
+            .into_iter()
+            .map(|(stream, payloads)| Append {
+                stream: stream.map(|handle| handle.0),
+                payloads,
+            })
+            .collect();
+        let bytes = u32::try_from(queue_bytes(&appends)).unwrap_or(u32::MAX);
+        let room = Arc::clone(&self.shared.queue)
+            .acquire_many_owned(bytes.min(self.shared.queue_bytes))
+            .await
+            .map_err(|_| Error::Closing)?;
+        let (reply, answer) = oneshot::channel();
+        let job = Job::Append {
+            appends,
+            reply,
+            room,
+        };
+        self.shared
+            .jobs
+            .send(job)
+            .await
+            .map_err(|_| Error::Closing)?;
+        answer.await.map_err(|_| Error::Closing)
+    }
+
+    /// Reads messages in order.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`], [`Error::InvalidReadRange`], [`Error::BeyondEnd`],
+    /// [`Error::NotEnoughMessages`], [`Error::Damaged`].
+    pub async fn read(&self, name: &str, options: ReadOptions) -> Result<Vec<Message>, Error> {
+        let stream = self.shared.registry.get(name)?;
+        reader::wait_for(&stream, &options).await?;
+        let engine = Arc::clone(&self.shared.engine);
+        tokio::task::spawn_blocking(move || reader::read(&engine, &stream, &options))
+            .await
+            .map_err(Error::failed)?
+    }
+
+    /// Follows a stream's position and definition.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`].
+    pub fn watch(&self, name: &str) -> Result<Watch, Error> {
+        let stream = self.shared.registry.get(name)?;
+        Ok(Watch {
+            name: stream.name.clone(),
+            state: stream.subscribe(),
+        })
+    }
+
+    /// Remembers how far an export has come. When it returns, it survives the end of the process.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`], [`Error::NoSuchExport`].
+    pub async fn save_cursor(
+        &self,
+        name: &str,
+        identifier: &str,
+        cursor: Cursor,
+    ) -> Result<(), Error> {
+        let stream = self.shared.registry.get(name)?;
+        let identifier = identifier.to_owned();
+        self.ask(|reply| Job::SaveCursor {
+            stream,
+            identifier,
+            cursor,
+            reply,
+        })
+        .await
+    }
+
+    /// Deletes now what has outlived its time; it happens by itself about once a second.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Failed`], [`Error::Closing`].
+    pub async fn expire(&self) -> Result<(), Error> {
+        self.ask(|reply| Job::Expire { reply }).await
+    }
+
+    /// Ends the store: everything accepted is written, and all of it brought to the disk. Calls on
+    /// other clones fail from here on. The folder is free when the last clone is gone.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Failed`] if the disk did not take it.
+    pub async fn close(&self) -> Result<(), Error> {
+        let outcome = self.ask(|reply| Job::Close { reply }).await;
+        let threads = lock(&self.threads).take();
+        if let Some(threads) = threads {
+            tokio::task::spawn_blocking(move || {
+                let _ = threads.writer.join();
+                threads.maintenance.stop();
+            })
+            .await
+            .map_err(Error::failed)?;
+        }
+        outcome
+    }
+
+    async fn ask(
+        &self,
+        job: impl FnOnce(oneshot::Sender<Result<(), Error>>) -> Job,
+    ) -> Result<(), Error> {
+        let (reply, answer) = oneshot::channel();
+        self.shared
+            .jobs
+            .send(job(reply))
+            .await
+            .map_err(|_| Error::Closing)?;
+        answer.await.map_err(|_| Error::Closing)?
+    }
+}
+
+fn start_threads(
+    folder: &Path,
+    writer: Writer,
+    queue: mpsc::Receiver<Job>,
+    shared: &Arc<Shared>,
+) -> Result<Threads, Error> {
+    let writer = std::thread::Builder::new()
+        .name("millstream-writer".into())
+        .spawn(move || writer.run(queue))
+        .map_err(|error| Error::folder(folder, error))?;
+    let maintenance =
+        Maintenance::start(Arc::downgrade(shared)).map_err(|error| Error::folder(folder, error))?;
+    Ok(Threads {
+        writer,
+        maintenance,
+    })
+}
+
+/// Follows one stream.
+pub struct Watch {
+    name: StreamName,
+    state: watch::Receiver<State>,
+}
+
+impl Watch {
+    /// Where the stream begins and ends now.
+    pub fn position(&self) -> Position {
+        self.state.borrow().position
+    }
+
+    /// What the stream is asked to be now.
+    pub fn definition(&self) -> Arc<StreamDefinition> {
+        Arc::clone(&self.state.borrow().definition)
+    }
+
+    /// Waits until the stream has a message with this number, or a later one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] when the stream is deleted.
+    pub async fn reach(&mut self, number: SequenceNumber) -> Result<(), Error> {
+        self.wait(|state| state.position.tail > number).await
+    }
+
+    async fn wait(&mut self, condition: impl Fn(&State) -> bool) -> Result<(), Error> {
+        let found = self
+            .state
+            .wait_for(|state| state.deleted || condition(state))
+            .await;
+        match found {
+            Ok(state) if !state.deleted => Ok(()),
+            _ => Err(Error::NotFound {
+                name: self.name.to_string(),
+            }),
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! How far each stream has been acknowledged, kept outside the storage engine.
+//!
+//! A damaged journal can make the engine open with fewer records than it had acknowledged, without
+//! a word. This file notices: after each commit, and before the acknowledgement, the writer puts the
+//! new tail of each touched stream into the stream's slot. A store that finds less in the engine
+//! than the slot says knows what was lost, reports it, and never uses those numbers again.
+//!
+//! ```text
+//! slot i at offset 32 i:  8 bytes XXH3-64 of the rest, 4 bytes stream id, 4 bytes zero,
+//!                         8 bytes tail, 8 bytes zero
+//! ```
+//!
+//! Slots are written in place and never straddle a sector. The file is synchronised about once a
+//! second, not at each commit: it has to survive the end of the process, and only the unlikely
+//! power cut that also damages the journal could find it a second old.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::error::Error;
+use crate::types::{SequenceNumber, StreamId};
+
+const SLOT: usize = 32;
+
+/// The open file.
+#[derive(Debug)]
+pub(crate) struct Tails {
+    file: File,
+    unsynced: AtomicBool,
+}
+
+/// Where in the file a stream has its slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Slot(pub(crate) u64);
+
+/// Gives slots to streams and takes them back.
+#[derive(Debug, Default)]
+pub(crate) struct Slots {
+    next: u64,
+    free: Vec<u64>,
+}
+
+impl Slots {
+    /// All slots but these are free.
+    pub(crate) fn with_used(used: &HashSet<u64>) -> Self {
+        let next = used.iter().max().map_or(0, |highest| highest + 1);
+        Self {
+            next,
+            free: (0..next).filter(|slot| !used.contains(slot)).collect(),
+        }
+    }
+
+    pub(crate) fn take(&mut self) -> Slot {
+        Slot(self.free.pop().unwrap_or_else(|| {
+            self.next += 1;
+            self.next - 1
+        }))
+    }
+
+    pub(crate) fn give_back(&mut self, slot: Slot) {
+        self.free.push(slot.0);
+    }
+}
+
+/// What the file remembers of a stream.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mark {
+    pub(crate) slot: Slot,
+    pub(crate) tail: SequenceNumber,
+}
+
+impl Tails {
+    /// Opens or creates the file and returns what it remembers. A slot that does not add up is
+    /// passed over: it can only be one that a power cut tore.
+    pub(crate) fn open(folder: &Path) -> Result<(Self, HashMap<StreamId, Mark>), Error> {
+        let path = folder.join("tails");
+        let bad = |error: std::io::Error| Error::folder(&path, error);
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(bad)?;
+        let length = usize::try_from(file.metadata().map_err(bad)?.len()).unwrap_or(0);
+        let mut content = vec![0; length];
+        file.read_exact_at(&mut content, 0).map_err(bad)?;
+        let known = (0..)
+            .zip(content.chunks_exact(SLOT))
+            .filter_map(|(index, slot)| {
+                let (id, tail) = decode(slot)?;
+                Some((
+                    id,
+                    Mark {
+                        slot: Slot(index),
+                        tail,
+                    },
+                ))
+            })
+            .collect();
+        Ok((
+            Self {
+                file,
+                unsynced: AtomicBool::new(false),
+            },
+            known,
+        ))
+    }
+
+    /// Remembers a stream's tail.
+    pub(crate) fn write(
+        &self,
+        slot: Slot,
+        id: StreamId,
+        tail: SequenceNumber,
+    ) -> std::io::Result<()> {
+        self.file
+            .write_all_at(&encode(id, tail), slot.0 * SLOT as u64)?;
+        self.unsynced.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// Forgets a slot.
+    pub(crate) fn clear(&self, slot: Slot) -> std::io::Result<()> {
+        self.file.write_all_at(&[0; SLOT], slot.0 * SLOT as u64)
+    }
+
+    /// Brings to the disk what was written since the last time.
+    pub(crate) fn sync(&self) -> std::io::Result<()> {
+        if self.unsynced.swap(false, Ordering::AcqRel) {
+            self.file.sync_data()
+        } else {
+            Ok(())
+        }
+    }
+}
+
+fn encode(id: StreamId, tail: SequenceNumber) -> [u8; SLOT] {
+    let mut slot = [0; SLOT];
+    slot[8..12].copy_from_slice(&id.0.to_le_bytes());
+    slot[16..24].copy_from_slice(&tail.get().to_le_bytes());
+    let checksum = xxh3_64(&slot[8..]);
+    slot[..8].copy_from_slice(&checksum.to_le_bytes());
+    slot
+}
+
+fn decode(slot: &[u8]) -> Option<(StreamId, SequenceNumber)> {
+    let checksum = u64::from_le_bytes(slot.get(..8)?.try_into().ok()?);
+    let id = u32::from_le_bytes(slot.get(8..12)?.try_into().ok()?);
+    let tail = u64::from_le_bytes(slot.get(16..24)?.try_into().ok()?);
+    (checksum == xxh3_64(slot.get(8..)?)).then_some((StreamId(id), SequenceNumber::new(tail)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_is_remembered_and_torn_slots_are_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let (tails, known) = Tails::open(folder.path()).unwrap();
+        assert!(known.is_empty());
+        let mut slots = Slots::default();
+        let (one, two) = (slots.take(), slots.take());
+        tails
+            .write(one, StreamId(7), SequenceNumber::new(70))
+            .unwrap();
+        tails
+            .write(two, StreamId(8), SequenceNumber::new(80))
+            .unwrap();
+        tails.file.write_all_at(&[1], 32 + 20).unwrap();
+        let (_, known) = Tails::open(folder.path()).unwrap();
+        assert_eq!(known.len(), 1);
+        assert_eq!(known[&StreamId(7)].tail, SequenceNumber::new(70));
+        let mut slots = Slots::with_used(&HashSet::from([one.0]));
+        assert_ne!(slots.take(), one);
+    }
+}

@@ -1,0 +1,202 @@
+//! Creating, updating and deleting streams, and retention by time.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::{Open, Writer, disk_id};
+use crate::cursor::Cursor;
+use crate::definition::StreamDefinition;
+use crate::engine::Commit;
+use crate::error::Error;
+use crate::keys;
+use crate::segment::{Ledger, Position};
+use crate::stream::Stream;
+use crate::types::{SequenceNumber, StreamName};
+use crate::writer::group::Group;
+
+impl Writer {
+    pub(super) fn create(&mut self, definition: StreamDefinition) -> Result<(), Error> {
+        self.usable()?;
+        definition.validate()?;
+        if self.registry.get(definition.name.as_str()).is_ok() {
+            return Err(Error::AlreadyExists);
+        }
+        let id = if definition.is_memory() {
+            None
+        } else {
+            self.space.check()?;
+            let id = self.catalog.add(definition.clone())?;
+            // Before its first chunk: from here on the filter may see its id.
+            self.heads.set(id, SequenceNumber::ZERO);
+            self.heads.complete_below(self.catalog.next_id());
+            Some(id)
+        };
+        let slot = id.map(|_| self.slots.take());
+        let cursors = definition
+            .exports
+            .iter()
+            .map(|export| (export.identifier.clone(), Cursor::starting_at(export.start)))
+            .collect();
+        let stream = Arc::new(Stream::new(
+            self.registry.next_key(),
+            id,
+            definition.clone(),
+            Position::default(),
+            cursors,
+        ));
+        let open = Open {
+            stream: Arc::clone(&stream),
+            definition: Arc::new(definition),
+            ledger: Ledger::default(),
+            slot,
+        };
+        self.streams.insert(stream.key, open);
+        self.registry.insert(stream);
+        Ok(())
+    }
+
+    pub(super) fn update(&mut self, definition: StreamDefinition) -> Result<(), Error> {
+        self.usable()?;
+        definition.validate()?;
+        let stream = self.registry.get(definition.name.as_str())?;
+        let Some(open) = self.streams.get(&stream.key) else {
+            return Err(Error::NotFound {
+                name: definition.name.to_string(),
+            });
+        };
+        let before = Arc::clone(&open.definition);
+        check_update(&before, &definition, open.ledger.position())?;
+        if let Some(id) = disk_id(open) {
+            self.catalog.replace(id, definition.clone())?;
+        }
+        let definition = Arc::new(definition);
+        self.move_cursors(&stream, &before, &definition)?;
+        if let Some(open) = self.streams.get_mut(&stream.key) {
+            open.definition = Arc::clone(&definition);
+        }
+        stream.redefine(definition);
+        Ok(())
+    }
+
+    /// Keeps the cursors of exports that stay, begins those that are new or were given another
+    /// start, and ends the others.
+    fn move_cursors(
+        &mut self,
+        stream: &Stream,
+        before: &StreamDefinition,
+        after: &StreamDefinition,
+    ) -> Result<(), Error> {
+        let mut commit = Commit::default();
+        let mut moved = HashMap::new();
+        for export in &after.exports {
+            let same = before
+                .export(&export.identifier)
+                .is_some_and(|known| known.start == export.start);
+            let kept = stream
+                .cursors()
+                .get(&export.identifier)
+                .filter(|_| same)
+                .cloned();
+            let cursor = kept.unwrap_or_else(|| Cursor::starting_at(export.start));
+            if let Some(id) = stream.id {
+                commit
+                    .meta
+                    .insert(keys::cursor(id, &export.identifier), Some(cursor.encode()));
+            }
+            moved.insert(export.identifier.clone(), cursor);
+        }
+        for gone in before
+            .exports
+            .iter()
+            .filter(|old| after.export(&old.identifier).is_none())
+        {
+            if let Some(id) = stream.id {
+                commit.meta.insert(keys::cursor(id, &gone.identifier), None);
+            }
+        }
+        self.engine
+            .commit(commit)
+            .map_err(|error| self.fail(error))?;
+        *stream.cursors() = moved;
+        Ok(())
+    }
+
+    pub(super) fn delete(&mut self, name: &StreamName) -> Result<(), Error> {
+        self.usable()?;
+        let stream = self.registry.get(name.as_str())?;
+        if let Some(id) = stream.id {
+            // The catalog decides: what a crash behind this line leaves is removed at the next open.
+            self.catalog.remove(id)?;
+            self.heads.remove(id);
+            let gone = self.engine.meta_keys(id)?;
+            let commit = Commit {
+                meta: gone.into_iter().map(|key| (key, None)).collect(),
+                ..Commit::default()
+            };
+            self.engine
+                .commit(commit)
+                .map_err(|error| self.fail(error))?;
+        }
+        if let Some(open) = self.streams.remove(&stream.key) {
+            self.deleted_bytes
+                .fetch_add(open.ledger.bytes(), Ordering::Relaxed);
+            if let Some(slot) = open.slot {
+                self.tails.clear(slot).map_err(Error::failed)?;
+                self.slots.give_back(slot);
+            }
+        }
+        self.registry.remove(name);
+        stream.mark_deleted();
+        stream.memory().clear();
+        Ok(())
+    }
+
+    /// Deletes segments whose messages have all outlived their time.
+    pub(super) fn expire(&mut self) -> Result<(), Error> {
+        self.usable()?;
+        let now = self.clock.now();
+        let mut group = Group::new(now);
+        for open in self.streams.values_mut() {
+            let Some(time_to_live) = open.definition.time_to_live_millis else {
+                continue;
+            };
+            while open.ledger.expired(now, time_to_live).is_some() {
+                group.drop_segment(open);
+            }
+        }
+        self.commit(group);
+        self.usable()
+    }
+}
+
+/// The rules of an update (protocol specification, 6.4).
+fn check_update(
+    before: &StreamDefinition,
+    after: &StreamDefinition,
+    position: Position,
+) -> Result<(), Error> {
+    if before.is_memory() != after.is_memory() {
+        return Err(Error::UpdateNotAllowed {
+            field: "persistence",
+        });
+    }
+    let invalid = |reason: String| Err(Error::InvalidDefinition { reason });
+    if after.max_size < position.bytes {
+        return invalid(format!(
+            "maxSize ({}) must not be below what the stream holds ({} bytes)",
+            after.max_size, position.bytes
+        ));
+    }
+    for export in &after.exports {
+        let known = before.export(&export.identifier).map(|known| known.start);
+        let changed = known.unwrap_or(SequenceNumber::ZERO) != export.start;
+        if changed && export.start + 1 >= position.tail {
+            return invalid(format!(
+                "startSequenceNumber ({}) of export {} must be less than the newest sequence number",
+                export.start, export.identifier
+            ));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,234 @@
+//! What a stream does, one behaviour a test.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod common;
+
+use std::time::Duration;
+
+use common::{clock, definition, from, numbers, one, open, runtime};
+use millstream_streams::{
+    Error, Flush, Payloads, Persistence, SequenceNumber, Store, StoreOptions, StrategyOnFull,
+};
+
+#[test]
+fn a_waiting_read_is_woken_by_the_append_that_satisfies_it() {
+    runtime().block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _) = open(folder.path(), &clock());
+        store.create(definition("s")).await.unwrap();
+        let reader = store.clone();
+        let mut options = from(0);
+        options.min = 2;
+        options.wait = Duration::from_secs(30);
+        let read = tokio::spawn(async move { reader.read("s", options).await });
+        store.append("s", one("a")).await.unwrap();
+        store.append("s", one("b")).await.unwrap();
+        assert_eq!(numbers(&read.await.unwrap().unwrap()), [0, 1]);
+        store.close().await.unwrap();
+    });
+}
+
+#[test]
+fn a_waiting_read_ends_when_its_stream_is_deleted() {
+    runtime().block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _) = open(folder.path(), &clock());
+        store.create(definition("s")).await.unwrap();
+        let reader = store.clone();
+        let mut options = from(0);
+        options.wait = Duration::from_secs(30);
+        let read = tokio::spawn(async move { reader.read("s", options).await });
+        store.delete("s").await.unwrap();
+        assert!(matches!(read.await.unwrap(), Err(Error::NotFound { .. })));
+        store.close().await.unwrap();
+    });
+}
+
+#[test]
+fn appends_from_many_tasks_get_each_number_once() {
+    runtime().block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _) = open(folder.path(), &clock());
+        let mut wanted = definition("s");
+        wanted.persistence = Persistence::File(Flush::EveryAppend);
+        store.create(wanted).await.unwrap();
+        let tasks: Vec<_> = (0..16)
+            .map(|task| {
+                let store = store.clone();
+                tokio::spawn(async move {
+                    let mut found = Vec::new();
+                    for message in 0..20 {
+                        let payload = one(format!("{task}-{message}"));
+                        found.push(store.append("s", payload).await.unwrap().get());
+                    }
+                    assert!(found.is_sorted(), "one task's appends keep their order");
+                    found
+                })
+            })
+            .collect();
+        let mut all = Vec::new();
+        for task in tasks {
+            all.extend(task.await.unwrap());
+        }
+        all.sort_unstable();
+        assert_eq!(all, (0..320).collect::<Vec<_>>());
+        assert_eq!(numbers(&store.read("s", from(0)).await.unwrap()), all);
+        store.close().await.unwrap();
+    });
+}
+
+#[test]
+fn a_memory_stream_is_gone_after_a_restart_and_leaves_nothing_on_disk() {
+    runtime().block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let secret = "never-on-disk".repeat(50);
+        {
+            let (store, _) = open(folder.path(), &clock());
+            let mut wanted = definition("m");
+            wanted.persistence = Persistence::Memory;
+            store.create(wanted).await.unwrap();
+            store.append("m", one(&secret)).await.unwrap();
+            assert_eq!(store.read("m", from(0)).await.unwrap()[0].payload, secret);
+            store.close().await.unwrap();
+        }
+        let (store, _) = open(folder.path(), &clock());
+        assert!(store.list().is_empty());
+        store.close().await.unwrap();
+        drop(store);
+        for file in files(folder.path()) {
+            let content = std::fs::read(&file).unwrap();
+            let found = content.windows(13).any(|window| window == b"never-on-disk");
+            assert!(!found, "{}", file.display());
+        }
+    });
+}
+
+#[test]
+fn a_second_process_is_told_that_the_folder_is_in_use() {
+    runtime().block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _) = open(folder.path(), &clock());
+        let again = Store::open(&StoreOptions::new(folder.path()));
+        assert!(matches!(again.err(), Some(Error::InUse { .. })));
+        store.close().await.unwrap();
+    });
+}
+
+#[test]
+fn a_store_of_a_newer_format_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let catalog = r#"{"format": 7, "something": "else"}"#;
+    std::fs::write(folder.path().join("catalog.json"), catalog).unwrap();
+    let error = Store::open(&StoreOptions::new(folder.path()))
+        .err()
+        .unwrap();
+    assert!(
+        error.to_string().contains("newer version (format 7"),
+        "{error}"
+    );
+    assert_eq!(
+        std::fs::read_to_string(folder.path().join("catalog.json")).unwrap(),
+        catalog
+    );
+}
+
+#[test]
+fn a_nearly_full_disk_refuses_appends_and_keeps_memory_streams_going() {
+    runtime().block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        {
+            let (store, _) = open(folder.path(), &clock());
+            store.create(definition("disk")).await.unwrap();
+            store.append("disk", one("a")).await.unwrap();
+            store.close().await.unwrap();
+        }
+        let mut options = StoreOptions::new(folder.path());
+        options.min_free_disk = u64::MAX - 1;
+        let (store, _) = Store::open(&options).unwrap();
+        let mut wanted = definition("memory");
+        wanted.persistence = Persistence::Memory;
+        store.create(wanted).await.unwrap();
+        assert_eq!(
+            store.append("memory", one("b")).await,
+            Ok(SequenceNumber::ZERO)
+        );
+        let refused = store.append("disk", one("b")).await;
+        assert!(matches!(refused, Err(Error::DiskFull { .. })));
+        assert_eq!(numbers(&store.read("disk", from(0)).await.unwrap()), [0]);
+        store.close().await.unwrap();
+    });
+}
+
+#[test]
+fn deleted_messages_give_their_space_back() {
+    runtime().block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _) = open(folder.path(), &clock());
+        let mut wanted = definition("s");
+        wanted.max_size = 64 << 20;
+        wanted.segment_size = 4 << 20;
+        wanted.strategy_on_full = StrategyOnFull::OverwriteOldestData;
+        store.create(wanted).await.unwrap();
+        // Three times what the stream may hold, of data that does not compress.
+        let mut random = 1_u64;
+        for _ in 0..192 {
+            let batch = (0..64)
+                .map(|_| {
+                    let mut payload = Vec::with_capacity(16 << 10);
+                    while payload.len() < 16 << 10 {
+                        random = random
+                            .wrapping_mul(6_364_136_223_846_793_005)
+                            .wrapping_add(1);
+                        payload.extend_from_slice(&(random >> 16).to_le_bytes());
+                    }
+                    payload.into()
+                })
+                .collect();
+            store.append("s", Payloads::Many(batch)).await.unwrap();
+        }
+        let live = store.describe("s").unwrap().position.bytes;
+        // Tables that hold some live data, and what has not been flushed.
+        wait_for_size(folder.path(), live + live / 20 + (40 << 20)).await;
+        store.delete("s").await.unwrap();
+        wait_for_size(folder.path(), 4 << 20).await;
+        store.close().await.unwrap();
+    });
+}
+
+/// Waits until the tables take up at most this much.
+async fn wait_for_size(folder: &std::path::Path, bytes: u64) {
+    let tables = || -> u64 {
+        files(folder)
+            .iter()
+            .filter(|file| file.extension().is_none_or(|extension| extension != "jnl"))
+            .filter_map(|file| file.metadata().ok())
+            .map(|metadata| metadata.len())
+            .sum()
+    };
+    let start = std::time::Instant::now();
+    while tables() > bytes {
+        assert!(
+            start.elapsed() < Duration::from_secs(60),
+            "{} bytes are left",
+            tables()
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.path().is_dir() {
+            found.extend(files(&entry.path()));
+        } else {
+            found.push(entry.path());
+        }
+    }
+    found
+}

@@ -1,0 +1,504 @@
+//! The store and a simple model of it, driven side by side; every answer must be the same.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod common;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::{clock, open, runtime};
+use millstream_streams::{
+    Cursor, Error, Export, Flush, ManualClock, Payloads, Persistence, ReadOptions, SequenceNumber,
+    Store, StrategyOnFull, StreamDefinition, StreamName, Timestamp, message_size,
+};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+/// What a test case does, one step after another.
+#[derive(Debug, Clone)]
+enum Step {
+    Create(StreamDefinition),
+    Update(StreamDefinition),
+    Delete(String),
+    Append {
+        stream: String,
+        sizes: Vec<usize>,
+    },
+    Read {
+        stream: String,
+        start: u64,
+        min: u64,
+        extra: u64,
+        max_bytes: u64,
+    },
+    SaveCursor {
+        stream: String,
+        export: String,
+        next: u64,
+    },
+    Wait {
+        millis: u64,
+    },
+    Reopen,
+}
+
+/// A stream as simply as it can be said: segments of messages.
+struct ModelStream {
+    definition: StreamDefinition,
+    segments: VecDeque<Vec<(u64, u64, usize)>>,
+    tail: u64,
+    cursors: BTreeMap<String, Cursor>,
+}
+
+impl ModelStream {
+    fn new(definition: StreamDefinition) -> Self {
+        let cursors = definition
+            .exports
+            .iter()
+            .map(|export| (export.identifier.clone(), Cursor::starting_at(export.start)))
+            .collect();
+        Self {
+            definition,
+            segments: VecDeque::new(),
+            tail: 0,
+            cursors,
+        }
+    }
+
+    fn bytes(&self) -> u64 {
+        self.segments
+            .iter()
+            .flatten()
+            .map(|(_, _, size)| message_size(*size))
+            .sum()
+    }
+
+    fn head(&self) -> u64 {
+        self.segments
+            .front()
+            .map_or(self.tail, |segment| segment[0].0)
+    }
+
+    fn append(&mut self, now: u64, sizes: &[usize]) -> Result<u64, &'static str> {
+        let max = self.definition.max_size;
+        if sizes.is_empty() || sizes.contains(&0) {
+            return Err("empty");
+        }
+        if sizes.iter().any(|size| message_size(*size) > max) {
+            return Err("too large");
+        }
+        let total: u64 = sizes.iter().map(|size| message_size(*size)).sum();
+        if self.definition.strategy_on_full == StrategyOnFull::RejectNewData {
+            if total > max {
+                return Err("too large");
+            }
+            if self.bytes() + total > max {
+                return Err("full");
+            }
+        }
+        let first = self.tail;
+        for &size in sizes {
+            while self.bytes() + message_size(size) > max {
+                self.segments.pop_front();
+            }
+            let message = (self.tail, now, size);
+            let room = self.definition.segment_size;
+            match self.segments.back_mut() {
+                Some(last)
+                    if last.iter().map(|m| message_size(m.2)).sum::<u64>() + message_size(size)
+                        <= room =>
+                {
+                    last.push(message);
+                }
+                _ => self.segments.push_back(vec![message]),
+            }
+            self.tail += 1;
+        }
+        Ok(first)
+    }
+
+    fn read(
+        &self,
+        start: u64,
+        min: u64,
+        max: u64,
+        max_bytes: u64,
+    ) -> Result<Vec<(u64, u64)>, &str> {
+        let from = start.max(self.head());
+        if self.tail.saturating_sub(from) < min {
+            return Err(if start >= self.tail {
+                "beyond"
+            } else {
+                "not enough"
+            });
+        }
+        let mut bytes = 0;
+        let mut read = Vec::new();
+        for (number, time, size) in self.segments.iter().flatten() {
+            if *number < from {
+                continue;
+            }
+            bytes += *size as u64;
+            if read.len() as u64 >= max || (bytes > max_bytes && !read.is_empty()) {
+                break;
+            }
+            read.push((*number, *time));
+        }
+        Ok(read)
+    }
+
+    fn expire(&mut self, now: u64) {
+        let Some(ttl) = self.definition.time_to_live_millis else {
+            return;
+        };
+        while self
+            .segments
+            .front()
+            .is_some_and(|segment| segment.iter().all(|(_, time, _)| time + ttl < now))
+        {
+            self.segments.pop_front();
+        }
+    }
+
+    fn update(&mut self, definition: StreamDefinition) -> Result<(), &'static str> {
+        if (self.definition.persistence == Persistence::Memory)
+            != (definition.persistence == Persistence::Memory)
+        {
+            return Err("not allowed");
+        }
+        if definition.max_size < self.bytes() {
+            return Err("invalid");
+        }
+        let start_of = |id: &str| {
+            self.definition
+                .exports
+                .iter()
+                .find(|e| e.identifier == id)
+                .map(|e| e.start.get())
+        };
+        for export in &definition.exports {
+            let start = export.start.get();
+            if start_of(&export.identifier).unwrap_or(0) != start && start + 1 >= self.tail {
+                return Err("invalid");
+            }
+        }
+        let cursors = definition
+            .exports
+            .iter()
+            .map(|export| {
+                let kept = (start_of(&export.identifier) == Some(export.start.get()))
+                    .then(|| self.cursors.get(&export.identifier).cloned())
+                    .flatten();
+                let cursor = kept.unwrap_or_else(|| Cursor::starting_at(export.start));
+                (export.identifier.clone(), cursor)
+            })
+            .collect();
+        self.cursors = cursors;
+        self.definition = definition;
+        Ok(())
+    }
+}
+
+/// A payload that only this message has.
+fn payload(stream: &str, number: u64, size: usize) -> Vec<u8> {
+    let text = format!("{stream}/{number}/");
+    text.bytes().cycle().take(size).collect()
+}
+
+fn kind(error: &Error) -> &'static str {
+    match error {
+        Error::AlreadyExists => "exists",
+        Error::NotFound { .. } => "not found",
+        Error::NoSuchExport { .. } => "no export",
+        Error::InvalidDefinition { .. } => "invalid",
+        Error::UpdateNotAllowed { .. } => "not allowed",
+        Error::Full { .. } => "full",
+        Error::TooLarge { .. } => "too large",
+        Error::EmptyPayload => "empty",
+        Error::InvalidReadRange => "range",
+        Error::BeyondEnd => "beyond",
+        Error::NotEnoughMessages => "not enough",
+        other => panic!("not expected of a healthy store: {other}"),
+    }
+}
+
+struct Pair {
+    folder: tempfile::TempDir,
+    clock: Arc<ManualClock>,
+    now: u64,
+    store: Store,
+    model: BTreeMap<String, ModelStream>,
+}
+
+impl Pair {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = clock();
+        let (store, report) = open(folder.path(), &clock);
+        assert!(report.losses.is_empty());
+        Self {
+            folder,
+            clock,
+            now: common::START.as_millis(),
+            store,
+            model: BTreeMap::new(),
+        }
+    }
+
+    async fn step(&mut self, step: Step) {
+        match step {
+            Step::Create(definition) => {
+                let expected = if definition.max_size < definition.segment_size {
+                    Err("invalid")
+                } else if self.model.contains_key(definition.name.as_str()) {
+                    Err("exists")
+                } else {
+                    let name = definition.name.to_string();
+                    self.model
+                        .insert(name, ModelStream::new(definition.clone()));
+                    Ok(())
+                };
+                let found = self.store.create(definition).await;
+                assert_eq!(found.map_err(|error| kind(&error)), expected);
+            }
+            Step::Update(definition) => {
+                let expected = if definition.max_size < definition.segment_size {
+                    Err("invalid")
+                } else {
+                    match self.model.get_mut(definition.name.as_str()) {
+                        Some(stream) => stream.update(definition.clone()),
+                        None => Err("not found"),
+                    }
+                };
+                let found = self.store.update(definition).await;
+                assert_eq!(found.map_err(|error| kind(&error)), expected);
+            }
+            Step::Delete(name) => {
+                let expected = self.model.remove(&name).map(|_| ()).ok_or("not found");
+                let found = self.store.delete(&name).await;
+                assert_eq!(found.map_err(|error| kind(&error)), expected);
+            }
+            Step::Append { stream, sizes } => self.append(&stream, &sizes).await,
+            Step::Read {
+                stream,
+                start,
+                min,
+                extra,
+                max_bytes,
+            } => {
+                self.read(&stream, start, min, min + extra, max_bytes).await;
+            }
+            Step::SaveCursor {
+                stream,
+                export,
+                next,
+            } => {
+                let mut cursor = Cursor::starting_at(SequenceNumber::new(next));
+                cursor.delivered_messages = next;
+                cursor.last_error = Some("an \"error\"".into());
+                let expected = match self.model.get_mut(&stream) {
+                    Some(model) => model
+                        .cursors
+                        .get_mut(&export)
+                        .map(|known| *known = cursor.clone())
+                        .ok_or("no export"),
+                    None => Err("not found"),
+                };
+                let found = self.store.save_cursor(&stream, &export, cursor).await;
+                assert_eq!(found.map_err(|error| kind(&error)), expected);
+            }
+            Step::Wait { millis } => {
+                self.now += millis;
+                self.clock.advance_millis(millis);
+                self.store.expire().await.unwrap();
+                for stream in self.model.values_mut() {
+                    stream.expire(self.now);
+                }
+            }
+            Step::Reopen => {
+                self.store.close().await.unwrap();
+                // The folder is free only when the last handle is gone.
+                let elsewhere = tempfile::tempdir().unwrap();
+                self.store = open(elsewhere.path(), &self.clock).0;
+                let (store, report) = open(self.folder.path(), &self.clock);
+                self.store.close().await.unwrap();
+                self.store = store;
+                assert!(report.losses.is_empty(), "{report:?}");
+                self.model
+                    .retain(|_, stream| stream.definition.persistence != Persistence::Memory);
+                for stream in self.model.values_mut() {
+                    stream.expire(self.now);
+                }
+                self.store.expire().await.unwrap();
+            }
+        }
+        self.compare();
+    }
+
+    async fn append(&mut self, name: &str, sizes: &[usize]) {
+        let now = self.now;
+        let (first, expected) = match self.model.get_mut(name) {
+            Some(stream) => {
+                // Retention by time may run between any two steps.
+                stream.expire(now);
+                (stream.tail, stream.append(now, sizes))
+            }
+            None => (0, Err("not found")),
+        };
+        let payloads: Vec<_> = (first..)
+            .zip(sizes)
+            .map(|(number, size)| payload(name, number, *size).into())
+            .collect();
+        self.store.expire().await.unwrap();
+        let found = self.store.append(name, Payloads::Many(payloads)).await;
+        assert_eq!(
+            found.map(SequenceNumber::get).map_err(|error| kind(&error)),
+            expected
+        );
+    }
+
+    async fn read(&self, name: &str, start: u64, min: u64, max: u64, max_bytes: u64) {
+        let options = ReadOptions {
+            start: SequenceNumber::new(start),
+            min,
+            max,
+            max_bytes,
+            wait: Duration::ZERO,
+        };
+        let found = self
+            .store
+            .read(name, options)
+            .await
+            .map_err(|error| kind(&error));
+        let expected = match self.model.get(name) {
+            Some(_) if min == 0 || min > max => Err("range"),
+            Some(stream) => stream.read(start, min, max, max_bytes),
+            None => Err("not found"),
+        };
+        if let Ok(messages) = &found {
+            for message in messages {
+                let number = message.sequence_number.get();
+                let expected = payload(name, number, message.payload.len());
+                assert_eq!(message.payload, expected, "{name} {number}");
+            }
+        }
+        let found = found.map(|messages| {
+            let pair = |m: &millstream_streams::Message| {
+                (m.sequence_number.get(), Timestamp::as_millis(m.ingest_time))
+            };
+            messages.iter().map(pair).collect::<Vec<_>>()
+        });
+        assert_eq!(found, expected);
+    }
+
+    fn compare(&self) {
+        let names: Vec<_> = self.store.list().iter().map(ToString::to_string).collect();
+        assert_eq!(names, self.model.keys().cloned().collect::<Vec<_>>());
+        for (name, stream) in &self.model {
+            let info = self.store.describe(name).unwrap();
+            let position = info.position;
+            assert_eq!(
+                (position.head.get(), position.tail.get(), position.bytes),
+                (stream.head(), stream.tail, stream.bytes()),
+                "{name}"
+            );
+            assert_eq!(*info.definition, stream.definition);
+            let cursors: BTreeMap<_, _> = info.cursors.into_iter().collect();
+            assert_eq!(cursors, stream.cursors);
+        }
+    }
+}
+
+fn name() -> impl Strategy<Value = String> {
+    prop_oneof![
+        Just("a".to_owned()),
+        Just(".".to_owned()),
+        Just("c c".to_owned())
+    ]
+}
+
+fn export_name() -> impl Strategy<Value = String> {
+    prop_oneof![Just("x".to_owned()), Just("y".to_owned())]
+}
+
+fn definitions() -> impl Strategy<Value = StreamDefinition> {
+    let exports = prop::collection::btree_map(export_name(), 0..4_u64, 0..3);
+    (
+        name(),
+        600..3000_u64,
+        200..900_u64,
+        prop::option::of(50..400_u64),
+        any::<bool>(),
+        0..4_u8,
+        exports,
+    )
+        .prop_map(
+            |(name, max_size, segment_size, ttl, reject, persistence, exports)| StreamDefinition {
+                name: StreamName::new(&name).unwrap(),
+                max_size,
+                segment_size,
+                time_to_live_millis: ttl,
+                strategy_on_full: if reject {
+                    StrategyOnFull::RejectNewData
+                } else {
+                    StrategyOnFull::OverwriteOldestData
+                },
+                persistence: match persistence {
+                    0 => Persistence::Memory,
+                    1 => Persistence::File(Flush::EveryAppend),
+                    _ => Persistence::File(Flush::Relaxed),
+                },
+                exports: exports
+                    .into_iter()
+                    .map(|(identifier, start)| Export {
+                        identifier,
+                        start: SequenceNumber::new(start),
+                        settings: "{}".into(),
+                    })
+                    .collect(),
+            },
+        )
+}
+
+fn steps() -> impl Strategy<Value = Step> {
+    let sizes = vec(
+        prop_oneof![40 => 1..200_usize, 1 => Just(0), 2 => 500..4000_usize],
+        0..12,
+    );
+    prop_oneof![
+        3 => definitions().prop_map(Step::Create),
+        2 => definitions().prop_map(Step::Update),
+        1 => name().prop_map(Step::Delete),
+        12 => (name(), sizes).prop_map(|(stream, sizes)| Step::Append { stream, sizes }),
+        12 => (name(), 0..80_u64, 0..6_u64, 0..40_u64, 1..3000_u64).prop_map(
+            |(stream, start, min, extra, max_bytes)| {
+                Step::Read { stream, start, min, extra, max_bytes }
+            }
+        ),
+        3 => (name(), export_name(), 0..50_u64)
+            .prop_map(|(stream, export, next)| Step::SaveCursor { stream, export, next }),
+        3 => (1..200_u64).prop_map(|millis| Step::Wait { millis }),
+        1 => Just(Step::Reopen),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, max_shrink_iters: 2000, ..Default::default() })]
+
+    #[test]
+    fn the_store_answers_as_its_model_does(steps in vec(steps(), 1..60)) {
+        runtime().block_on(async {
+            let mut pair = Pair::new();
+            for step in steps {
+                pair.step(step).await;
+            }
+            pair.store.close().await.unwrap();
+        });
+    }
+}
