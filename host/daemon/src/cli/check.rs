@@ -1,0 +1,147 @@
+//! `millstream check`
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use millstream_runtime::ComponentKind;
+use tokio::net::TcpListener;
+
+use super::{Failed, components, create_folder, output};
+use crate::config::Config;
+use crate::plugins::Plugins;
+
+/// Looks at everything the configuration names. It changes nothing but what a start would make anyway:
+/// the data folder and the cache of native code.
+pub(super) async fn check(config: Config) -> Result<(), Failed> {
+    let mut findings = Findings::default();
+    check_data(&config, &mut findings);
+    check_port(&config, &mut findings).await;
+    match components(&config) {
+        Ok(runtime) => {
+            let plugins = Plugins::new(runtime, &config);
+            check_plugins(&config, &plugins, &mut findings).await;
+        }
+        Err(reason) => findings.wrong(reason),
+    }
+    check_folders(&config, &mut findings);
+    match findings.wrong {
+        0 => Ok(()),
+        1 => Err(Failed::Other("one thing is wrong".into())),
+        count => Err(Failed::Other(format!("{count} things are wrong"))),
+    }
+}
+
+#[derive(Default)]
+struct Findings {
+    wrong: usize,
+}
+
+impl Findings {
+    fn good(&mut self, what: impl AsRef<str>) {
+        output::line(format!("ok     {}", what.as_ref()));
+    }
+
+    fn wrong(&mut self, what: impl AsRef<str>) {
+        self.wrong += 1;
+        output::line(format!("WRONG  {}", what.as_ref()));
+    }
+}
+
+fn check_data(config: &Config, findings: &mut Findings) {
+    let data = config.path(&config.storage.folder);
+    if let Err(reason) = create_folder(&data).and_then(|()| writable(&data)) {
+        findings.wrong(reason);
+    } else {
+        findings.good(format!("the data folder {} can be written", data.display()));
+    }
+}
+
+fn writable(folder: &Path) -> Result<(), String> {
+    let probe = folder.join(format!(".millstream-check-{}", std::process::id()));
+    let outcome = std::fs::write(&probe, b"check").and_then(|()| std::fs::remove_file(&probe));
+    outcome.map_err(|error| format!("the folder {} cannot be written: {error}", folder.display()))
+}
+
+async fn check_port(config: &Config, findings: &mut Findings) {
+    let address = config.server.listen;
+    match TcpListener::bind(address).await {
+        Ok(_) => findings.good(format!("{address} is free")),
+        Err(error) => findings.wrong(format!(
+            "cannot listen on {address}: {error}; a host may be running already, or change \
+             server.listen"
+        )),
+    }
+}
+
+async fn check_plugins(config: &Config, plugins: &Plugins, findings: &mut Findings) {
+    for path in plugins.files() {
+        let name = path
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        match plugins.inspect(&path).await {
+            Ok((_, Some(description))) => {
+                findings.good(format!("plugin {name}: {}", description.summary));
+            }
+            Ok((_, None)) => findings.good(format!("plugin {name}: makes messages")),
+            Err(error) => findings.wrong(error.to_string()),
+        }
+    }
+    let wanted: BTreeSet<_> = config
+        .stream
+        .iter()
+        .flat_map(|stream| &stream.export)
+        .map(|export| export.plugin.as_str())
+        .collect();
+    for name in wanted {
+        match plugins.exporter(name).await {
+            Ok((_, description)) => {
+                for sentence in plugins.missing_grants(name, &description) {
+                    findings.wrong(sentence);
+                }
+            }
+            Err(reason) => findings.wrong(reason),
+        }
+    }
+    for producer in &config.producer {
+        match plugins.component(&producer.component).await {
+            Ok(component) if component.kind() == ComponentKind::Producer => {}
+            Ok(_) => findings.wrong(format!(
+                "[[producer]] \"{}\": {} is an exporter, not a producer",
+                producer.name, producer.component
+            )),
+            Err(reason) => findings.wrong(format!("[[producer]] \"{}\": {reason}", producer.name)),
+        }
+    }
+}
+
+fn check_folders(config: &Config, findings: &mut Findings) {
+    let plugins = config
+        .plugin
+        .iter()
+        .map(|(name, plugin)| (name, &plugin.grants));
+    let producers = config
+        .producer
+        .iter()
+        .map(|producer| (&producer.name, &producer.grants));
+    for (name, grants) in plugins.chain(producers) {
+        for folder in &grants.folders {
+            let path = config.path(&folder.path);
+            let outcome = if !path.is_dir() {
+                Err(format!(
+                    "the folder {} is not there; make it",
+                    path.display()
+                ))
+            } else if folder.write {
+                writable(&path)
+            } else {
+                Ok(())
+            };
+            match outcome {
+                Ok(()) => findings.good(format!("{name} finds {}", path.display())),
+                Err(reason) => findings.wrong(format!("{name}: {reason}")),
+            }
+        }
+    }
+}

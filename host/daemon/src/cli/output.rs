@@ -1,0 +1,28 @@
+//! The only place that prints.
+
+use std::io::Write;
+
+/// Prints a line on standard output. A reader that has gone away is no error: `| head` is usual.
+pub(super) fn line(text: impl AsRef<str>) {
+    let _ = writeln!(std::io::stdout(), "{}", text.as_ref());
+}
+
+/// Prints bytes on standard output.
+pub(super) fn bytes(bytes: &[u8]) {
+    let _ = std::io::stdout().write_all(bytes);
+}
+
+/// Prints JSON for machines.
+pub(super) fn json(value: &serde_json::Value) {
+    line(value.to_string());
+}
+
+/// Prints why the program ends in failure.
+pub(super) fn complain(sentence: &str) {
+    let _ = writeln!(std::io::stderr(), "millstream: {sentence}");
+}
+
+/// A number of bytes as people read it.
+pub(super) fn size(bytes: u64) -> String {
+    bytesize::ByteSize(bytes).to_string()
+}

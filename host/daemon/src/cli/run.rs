@@ -1,0 +1,108 @@
+//! `millstream run`
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use millstream_streams::{OpenReport, Store, StoreOptions};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use super::{Failed, components, create_folder};
+use crate::config::Config;
+use crate::exports::Supervisor;
+use crate::plugins::Plugins;
+use crate::producers::Producers;
+use crate::server::Server;
+use crate::service::Service;
+
+/// Runs the host until it is asked to stop.
+pub(super) async fn run(config: Config) -> Result<(), Failed> {
+    let started = Instant::now();
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    let mut terminate = listen(SignalKind::terminate())?;
+
+    let store = open_store(&config).await?;
+    let plugins = Arc::new(Plugins::new(components(&config)?, &config));
+    let exports = Supervisor::new(store.clone(), Arc::clone(&plugins), &config.exports);
+    let service = Service::new(store.clone(), exports);
+    let port_file = config
+        .server
+        .port_file
+        .as_ref()
+        .map(|file| config.path(file));
+    let server = Server::bind(&config.server, port_file.as_deref(), service.clone()).await;
+    let server = match server {
+        Ok(server) => server,
+        Err(reason) => {
+            let _ = store.close().await;
+            return Err(Failed::Other(reason));
+        }
+    };
+    service
+        .apply(&config.stream)
+        .await
+        .map_err(|error| format!("[[stream]]: {error}"))?;
+    let producers = Producers::start(&config, &store, &plugins);
+    tracing::info!(
+        address = %server.address(),
+        data = %config.path(&config.storage.folder).display(),
+        plugins = %plugins.folder().display(),
+        streams = store.list().len(),
+        after = ?started.elapsed(),
+        "Stream Manager reporting the state: RUNNING"
+    );
+
+    let (stop, stopped) = watch::channel(false);
+    let server = tokio::spawn(server.run(stopped));
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    tracing::info!("stopping: new requests are refused, calls in flight are settled");
+    stop.send_replace(true);
+    producers.shut_down(config.exports.shutdown_grace.0).await;
+    service.shut_down().await;
+    let _ = tokio::time::timeout(config.exports.shutdown_grace.0, server).await;
+    store
+        .close()
+        .await
+        .map_err(|error| format!("the last sync failed: {error}"))?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn listen(kind: SignalKind) -> Result<tokio::signal::unix::Signal, String> {
+    signal(kind).map_err(|error| format!("cannot listen for signals: {error}"))
+}
+
+async fn open_store(config: &Config) -> Result<Store, Failed> {
+    let data = config.path(&config.storage.folder);
+    create_folder(&data)?;
+    let storage = &config.storage;
+    let mut options = StoreOptions::new(data.join("streams"));
+    options.queue_bytes = u32::try_from(storage.queue.0).unwrap_or(u32::MAX);
+    options.write_buffer_bytes = storage.write_buffer.0;
+    options.cache_bytes = storage.cache.0;
+    options.min_free_disk = storage.min_free_disk.0;
+    let opened = tokio::task::spawn_blocking(move || Store::open(&options)).await;
+    let (store, report) = opened
+        .map_err(|error| format!("opening the streams failed: {error}"))?
+        .map_err(|error| error.to_string())?;
+    say(&report);
+    Ok(store)
+}
+
+/// Tells the operator what a crash or a failing disk has taken.
+fn say(report: &OpenReport) {
+    for path in &report.set_aside {
+        tracing::error!(path = %path.display(), "damaged files were set aside; nothing was deleted");
+    }
+    for loss in &report.losses {
+        tracing::error!(
+            stream = %loss.stream,
+            first = %loss.first,
+            messages = loss.messages,
+            "acknowledged messages were lost to damage on the disk"
+        );
+    }
+}

@@ -1,0 +1,138 @@
+//! A client of a running host, for the command line. One request at a time.
+
+use std::net::SocketAddr;
+
+use bytes::BytesMut;
+use millstream_protocol::frame::Incoming;
+use millstream_protocol::handshake::{encode_connect, take_connect_version};
+use millstream_protocol::request::Connect;
+use millstream_protocol::response::Success;
+use millstream_protocol::{
+    Call, Failure, FrameDecoder, Request, RequestId, Response, Version, decode_response,
+    encode_request,
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// Why a call got no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ClientError {
+    /// There is nobody.
+    #[error(
+        "no host answers on {address} ({reason}); start one with `millstream run`, or name its address with --server"
+    )]
+    Unreachable {
+        /// Where it was looked for.
+        address: SocketAddr,
+        /// What the system said.
+        reason: String,
+    },
+    /// Somebody is there, and it is no host.
+    #[error("what listens on {address} does not speak the Stream Manager protocol: {reason}")]
+    Foreign {
+        /// Who it is.
+        address: SocketAddr,
+        /// What was wrong with the answer.
+        reason: String,
+    },
+    /// The host refuses.
+    #[error("{0}")]
+    Refused(Failure),
+}
+
+/// An open connection.
+pub(crate) struct Client {
+    address: SocketAddr,
+    socket: TcpStream,
+    buffer: BytesMut,
+    decoder: FrameDecoder,
+}
+
+impl Client {
+    /// Connects and shakes hands.
+    pub(crate) async fn connect(address: SocketAddr) -> Result<Self, ClientError> {
+        let socket =
+            TcpStream::connect(address)
+                .await
+                .map_err(|error| ClientError::Unreachable {
+                    address,
+                    reason: error.to_string(),
+                })?;
+        let mut client = Self {
+            address,
+            socket,
+            buffer: BytesMut::new(),
+            decoder: FrameDecoder::default(),
+        };
+        let connect = Connect {
+            protocol_version: Version::V1_1_0.as_str().to_owned(),
+            other_versions: vec![Version::V1_0_0.as_str().to_owned()],
+            sdk_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+            auth_token: None,
+        };
+        let mut out = BytesMut::new();
+        encode_connect(&mut out, &client.id()?, &connect).map_err(|error| client.foreign(error))?;
+        client.send(&out).await?;
+        while take_connect_version(&mut client.buffer).is_none() {
+            client.receive().await?;
+        }
+        client.response().await?;
+        Ok(client)
+    }
+
+    /// Asks, and waits for the answer.
+    pub(crate) async fn call(&mut self, call: Call) -> Result<Success, ClientError> {
+        let mut out = BytesMut::new();
+        let request = Request {
+            request_id: self.id()?,
+            call,
+        };
+        encode_request(&mut out, &request).map_err(|error| self.foreign(error))?;
+        self.send(&out).await?;
+        self.response().await
+    }
+
+    /// With one request at a time any id will do.
+    fn id(&self) -> Result<RequestId, ClientError> {
+        "cli"
+            .parse()
+            .map_err(|error: millstream_protocol::ProtocolError| self.foreign(error))
+    }
+
+    async fn send(&mut self, frame: &[u8]) -> Result<(), ClientError> {
+        self.socket
+            .write_all(frame)
+            .await
+            .map_err(|error| self.foreign(error))
+    }
+
+    async fn receive(&mut self) -> Result<(), ClientError> {
+        match self.socket.read_buf(&mut self.buffer).await {
+            Ok(0) => Err(self.foreign("it closed the connection")),
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.foreign(error)),
+        }
+    }
+
+    async fn response(&mut self) -> Result<Success, ClientError> {
+        loop {
+            let incoming = self.decoder.next_frame(&mut self.buffer);
+            match incoming.map_err(|error| self.foreign(error))? {
+                Some(Incoming::Frame(frame)) => {
+                    let response: Response = decode_response(frame.operation, &frame.payload)
+                        .map_err(|error| self.foreign(error))?;
+                    return response.outcome.map_err(ClientError::Refused);
+                }
+                Some(Incoming::TooLarge(_)) => return Err(self.foreign("its answer is too large")),
+                None => self.receive().await?,
+            }
+        }
+    }
+
+    fn foreign(&self, reason: impl ToString) -> ClientError {
+        ClientError::Foreign {
+            address: self.address,
+            reason: reason.to_string(),
+        }
+    }
+}

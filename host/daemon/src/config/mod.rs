@@ -1,0 +1,117 @@
+//! The configuration: one TOML file, or the defaults without any.
+//!
+//! [`Config::load`] reads and checks everything that can be checked without touching what it names.
+//! Unknown keys are refused, with the nearest known one, because a key that is silently ignored is a
+//! setting that somebody believes in. Relative paths are relative to the file.
+
+mod problem;
+mod sections;
+mod units;
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+pub(crate) use problem::ConfigProblem;
+pub(crate) use sections::{
+    Exports, Log, LogFormat, LogLevel, OnFull, Persistence,
+    PluginSettings, Plugins, Producer, Restart, Server, Storage, Stream, StreamExport,
+};
+pub(crate) use units::Span;
+
+/// The sample that `millstream init` writes. Every key is in it, which a test holds true.
+pub(crate) const SAMPLE: &str = include_str!("sample.toml");
+
+/// Where the configuration is looked for if nobody says otherwise.
+pub(crate) const DEFAULT_FILE: &str = "millstream.toml";
+
+/// Everything an operator can set.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Config {
+    pub(crate) server: Server,
+    pub(crate) storage: Storage,
+    pub(crate) plugins: Plugins,
+    pub(crate) exports: Exports,
+    pub(crate) log: Log,
+    /// What each plugin may reach, and defaults for its configuration, by the plugin's name.
+    pub(crate) plugin: std::collections::BTreeMap<String, PluginSettings>,
+    pub(crate) stream: Vec<Stream>,
+    pub(crate) producer: Vec<Producer>,
+    /// The folder that relative paths start from.
+    #[serde(skip)]
+    pub(crate) base: PathBuf,
+}
+
+impl Config {
+    /// Reads a file. Without one, `millstream.toml` in the current folder is taken if it is there,
+    /// and else the defaults.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigProblem`], which names file, line and remedy.
+    pub(crate) fn load(file: Option<&Path>) -> Result<Self, ConfigProblem> {
+        let default = Path::new(DEFAULT_FILE);
+        let path = match file {
+            Some(path) => path,
+            None if default.exists() => default,
+            None => return Ok(Self::default()),
+        };
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| ConfigProblem::unreadable(path, &error))?;
+        let mut config = Self::parse(path, &text)?;
+        config.base = path.parent().map(Path::to_path_buf).unwrap_or_default();
+        Ok(config)
+    }
+
+    fn parse(path: &Path, text: &str) -> Result<Self, ConfigProblem> {
+        let config: Self =
+            toml::from_str(text).map_err(|error| ConfigProblem::toml(path, text, &error))?;
+        config
+            .check()
+            .map_err(|reason| ConfigProblem::invalid(path, reason))?;
+        Ok(config)
+    }
+
+    /// A path from the file, as the program has to open it.
+    pub(crate) fn path(&self, path: &Path) -> PathBuf {
+        self.base.join(path)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        self.server.check()?;
+        self.exports.check()?;
+        unique(
+            "[[stream]]",
+            self.stream.iter().map(|stream| stream.name.as_str()),
+        )?;
+        unique(
+            "[[producer]]",
+            self.producer.iter().map(|producer| producer.name.as_str()),
+        )?;
+        self.stream.iter().try_for_each(Stream::check)?;
+        self.producer.iter().try_for_each(Producer::check)?;
+        for (name, plugin) in &self.plugin {
+            plugin
+                .grants
+                .resolve(&self.base)
+                .map_err(|reason| format!("[plugin.{name}]: {reason}"))?;
+        }
+        Ok(())
+    }
+}
+
+fn unique<'a>(section: &str, names: impl Iterator<Item = &'a str>) -> Result<(), String> {
+    let mut seen = std::collections::BTreeSet::new();
+    for name in names {
+        if !seen.insert(name) {
+            return Err(format!(
+                "{section}: the name \"{name}\" is used twice; each needs its own"
+            ));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,374 @@
+//! The tables of the file. What a key means is written in `sample.toml`, which is what users read.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use millstream_protocol::Name;
+use millstream_runtime as runtime;
+use serde::Deserialize;
+
+use super::units::{Size, Span};
+
+/// `[server]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Server {
+    pub(crate) listen: SocketAddr,
+    pub(crate) allow_remote: bool,
+    pub(crate) port_file: Option<PathBuf>,
+    pub(crate) max_connections: usize,
+    pub(crate) max_frame: Size,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8088)),
+            allow_remote: false,
+            port_file: None,
+            max_connections: 1024,
+            max_frame: Size::mebibytes(16),
+        }
+    }
+}
+
+impl Server {
+    pub(super) fn check(&self) -> Result<(), String> {
+        if !self.listen.ip().is_loopback() && !self.allow_remote {
+            return Err(format!(
+                "server.listen = \"{}\" would let other machines in, and clients are not \
+                 authenticated; listen on 127.0.0.1, or set server.allow-remote = true",
+                self.listen
+            ));
+        }
+        if !(1024..=1 << 30).contains(&self.max_frame.0) {
+            return Err("server.max-frame must lie between 1 KiB and 1 GiB".into());
+        }
+        Ok(())
+    }
+}
+
+/// `[storage]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Storage {
+    pub(crate) folder: PathBuf,
+    pub(crate) queue: Size,
+    pub(crate) write_buffer: Size,
+    pub(crate) cache: Size,
+    pub(crate) min_free_disk: Size,
+}
+
+impl Default for Storage {
+    fn default() -> Self {
+        Self {
+            folder: "millstream-data".into(),
+            queue: Size::mebibytes(4),
+            write_buffer: Size::mebibytes(12),
+            cache: Size::mebibytes(4),
+            min_free_disk: Size::mebibytes(64),
+        }
+    }
+}
+
+/// `[plugins]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Plugins {
+    pub(crate) folder: PathBuf,
+    pub(crate) memory: Size,
+    pub(crate) call_deadline: Span,
+}
+
+impl Default for Plugins {
+    fn default() -> Self {
+        Self {
+            folder: "plugins".into(),
+            memory: Size::mebibytes(128),
+            call_deadline: Span::seconds(60),
+        }
+    }
+}
+
+impl Plugins {
+    pub(crate) fn limits(&self) -> runtime::Limits {
+        runtime::Limits {
+            memory: self.memory.0,
+            call_deadline: self.call_deadline.0,
+            recycle_above: self.memory.0 / 4 * 3,
+        }
+    }
+}
+
+/// `[exports]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Exports {
+    pub(crate) parallel: usize,
+    pub(crate) linger: Span,
+    pub(crate) retry_first: Span,
+    pub(crate) retry_longest: Span,
+    pub(crate) shutdown_grace: Span,
+}
+
+impl Default for Exports {
+    fn default() -> Self {
+        Self {
+            parallel: 5,
+            linger: Span::seconds(1),
+            retry_first: Span::millis(500),
+            retry_longest: Span::seconds(300),
+            shutdown_grace: Span::seconds(10),
+        }
+    }
+}
+
+impl Exports {
+    pub(super) fn check(&self) -> Result<(), String> {
+        if self.parallel == 0 {
+            return Err("exports.parallel must be at least 1".into());
+        }
+        if self.retry_first.0.is_zero() || self.retry_longest < self.retry_first {
+            return Err(
+                "exports.retry-first must be above 0 and at most exports.retry-longest".into(),
+            );
+        }
+        Ok(())
+    }
+}
+
+/// `[log]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Log {
+    pub(crate) level: LogLevel,
+    pub(crate) format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum LogLevel {
+    Error,
+    Warn,
+    #[default]
+    Info,
+    Debug,
+    Trace,
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum LogFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+/// What one component may reach: `[plugin.NAME.grants]` and `[producer.grants]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct ComponentGrants {
+    pub(crate) hosts: Vec<String>,
+    pub(crate) private_hosts: Vec<String>,
+    pub(crate) addresses: Vec<String>,
+    pub(crate) aws_services: Vec<String>,
+    pub(crate) folders: Vec<FolderGrant>,
+    pub(crate) append: Vec<String>,
+    pub(crate) read: Vec<String>,
+}
+
+/// One entry of `folders`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct FolderGrant {
+    pub(crate) path: PathBuf,
+    #[serde(rename = "as")]
+    pub(crate) guest: String,
+    #[serde(default)]
+    pub(crate) write: bool,
+}
+
+impl ComponentGrants {
+    /// The grants as the runtime takes them; relative folders start from `base`.
+    pub(crate) fn resolve(&self, base: &Path) -> Result<runtime::Grants, String> {
+        let host = |private: bool| {
+            move |text: &String| {
+                text.parse::<runtime::HostGrant>()
+                    .map(|grant| runtime::HostGrant { private, ..grant })
+                    .map_err(|error| error.to_string())
+            }
+        };
+        let hosts = self.hosts.iter().map(host(false));
+        let hosts = hosts.chain(self.private_hosts.iter().map(host(true)));
+        let folders = self.folders.iter().map(|folder| runtime::FolderGrant {
+            host: base.join(&folder.path),
+            guest: folder.guest.clone(),
+            access: if folder.write {
+                runtime::FolderAccess::ReadWrite
+            } else {
+                runtime::FolderAccess::ReadOnly
+            },
+        });
+        Ok(runtime::Grants {
+            hosts: hosts.collect::<Result<_, _>>()?,
+            aws_services: self.aws_services.clone(),
+            folders: folders.collect(),
+            append: self.append.clone(),
+            read: self.read.clone(),
+            addresses: self
+                .addresses
+                .iter()
+                .map(|text| {
+                    text.parse()
+                        .map_err(|error: runtime::InvalidGrant| error.to_string())
+                })
+                .collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+/// `[plugin.NAME]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct PluginSettings {
+    pub(crate) grants: ComponentGrants,
+    pub(crate) config: serde_json::Map<String, serde_json::Value>,
+}
+
+/// `[[stream]]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Stream {
+    pub(crate) name: String,
+    #[serde(default = "default_max_size")]
+    pub(crate) max_size: Size,
+    #[serde(default = "default_segment_size")]
+    pub(crate) segment_size: Size,
+    pub(crate) time_to_live: Option<Span>,
+    #[serde(default)]
+    pub(crate) on_full: OnFull,
+    #[serde(default)]
+    pub(crate) persistence: Persistence,
+    #[serde(default)]
+    pub(crate) flush_on_write: bool,
+    #[serde(default)]
+    pub(crate) export: Vec<StreamExport>,
+}
+
+fn default_max_size() -> Size {
+    Size::mebibytes(256)
+}
+
+fn default_segment_size() -> Size {
+    Size::mebibytes(16)
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum OnFull {
+    #[default]
+    OverwriteOldest,
+    RejectNew,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Persistence {
+    #[default]
+    File,
+    Memory,
+}
+
+/// `[[stream.export]]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct StreamExport {
+    pub(crate) identifier: String,
+    pub(crate) plugin: String,
+    pub(crate) batch_size: Option<u32>,
+    pub(crate) batch_interval: Option<Span>,
+    #[serde(default = "lowest_priority")]
+    pub(crate) priority: u8,
+    #[serde(default)]
+    pub(crate) start: u64,
+    #[serde(default)]
+    pub(crate) disabled: bool,
+    #[serde(default)]
+    pub(crate) config: serde_json::Map<String, serde_json::Value>,
+}
+
+fn lowest_priority() -> u8 {
+    10
+}
+
+impl Stream {
+    pub(super) fn check(&self) -> Result<(), String> {
+        let wrong = |what: String| Err(format!("[[stream]] \"{}\": {what}", self.name));
+        if self.name.parse::<Name>().is_err() {
+            return wrong("name must be 1 to 255 letters, digits or _ , . - and space".into());
+        }
+        if self.max_size.0 < 1024 || self.segment_size.0 < 1024 {
+            return wrong("max-size and segment-size must be at least 1 KiB".into());
+        }
+        if self.flush_on_write && self.persistence == Persistence::Memory {
+            return wrong("flush-on-write has no meaning with persistence = \"memory\"".into());
+        }
+        for export in &self.export {
+            if export.batch_size == Some(0) {
+                return wrong(format!(
+                    "export \"{}\": batch-size must be at least 1",
+                    export.identifier
+                ));
+            }
+            if !(1..=10).contains(&export.priority) {
+                return wrong(format!(
+                    "export \"{}\": priority must lie between 1 and 10",
+                    export.identifier
+                ));
+            }
+            if export.identifier.parse::<Name>().is_err() {
+                return wrong(
+                    "an export's identifier must be 1 to 255 letters, digits or _ , . - and space"
+                        .into(),
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `[[producer]]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Producer {
+    pub(crate) name: String,
+    pub(crate) component: String,
+    #[serde(default)]
+    pub(crate) args: Vec<String>,
+    #[serde(default)]
+    pub(crate) env: BTreeMap<String, String>,
+    pub(crate) stdout: Option<String>,
+    #[serde(default)]
+    pub(crate) restart: Restart,
+    #[serde(default)]
+    pub(crate) grants: ComponentGrants,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Restart {
+    #[default]
+    OnFailure,
+    Always,
+    Never,
+}
+
+impl Producer {
+    pub(super) fn check(&self) -> Result<(), String> {
+        self.grants
+            .resolve(Path::new(""))
+            .map(drop)
+            .map_err(|reason| format!("[[producer]] \"{}\": {reason}", self.name))
+    }
+}

@@ -1,0 +1,120 @@
+use super::*;
+
+fn parse(text: &str) -> Result<Config, String> {
+    Config::parse(Path::new("millstream.toml"), text).map_err(|problem| problem.to_string())
+}
+
+/// The sample with its examples switched on.
+fn whole_sample() -> String {
+    SAMPLE
+        .lines()
+        .map(|line| match line.strip_prefix('#') {
+            // Prose has a space behind the sign.
+            Some(example) if !example.starts_with(' ') => example,
+            _ => line,
+        })
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+#[test]
+fn the_sample_is_valid_as_it_is_and_with_every_example_switched_on() {
+    parse(SAMPLE).unwrap();
+    let config = parse(&whole_sample()).unwrap();
+    assert_eq!(config.stream[0].export[0].plugin, "file");
+    assert_eq!(config.producer[0].grants.append, ["telemetry"]);
+    assert_eq!(config.plugin["kinesis"].grants.aws_services, ["kinesis"]);
+}
+
+#[test]
+fn the_sample_shows_every_key() {
+    // Serde tells the keys of a table to whoever gives it an unknown one.
+    let keys_of = |table: &str| -> Vec<String> {
+        let text = match table {
+            "" => "unknown-key = 1".to_owned(),
+            "[[stream]]" => "[[stream]]\nname = \"s\"\nunknown-key = 1".to_owned(),
+            "[[stream.export]]" => {
+                "[[stream]]\nname = \"s\"\n[[stream.export]]\nunknown-key = 1".to_owned()
+            }
+            "[producer.grants]" => {
+                "[[producer]]\nname = \"p\"\ncomponent = \"c\"\n[producer.grants]\nunknown-key = 1"
+                    .to_owned()
+            }
+            table => format!("{table}\nunknown-key = 1"),
+        };
+        let error = parse(&text).unwrap_err();
+        let (_, keys) = error.split_once("the keys here are ").unwrap();
+        keys.split(", ").map(str::to_owned).collect()
+    };
+    let sample = whole_sample();
+    for table in [
+        "[server]",
+        "[storage]",
+        "[plugins]",
+        "[exports]",
+        "[log]",
+        "[plugin.kinesis]",
+        "[plugin.kinesis.grants]",
+        "[[stream]]",
+        "[[stream.export]]",
+        "[[producer]]",
+    ] {
+        let section = sample.split_once(&format!("{table}\n")).unwrap().1;
+        let end = section.find("\n[").unwrap_or(section.len());
+        for key in keys_of(table) {
+            let is_table = ["grants", "export"].contains(&key.as_str());
+            let shown = section[..end]
+                .lines()
+                .any(|line| line.starts_with(&format!("{key} =")));
+            assert!(is_table || shown, "{table} {key}");
+        }
+    }
+}
+
+#[test]
+fn the_defaults_in_the_sample_are_the_real_ones() {
+    let sample = format!("{:?}", parse(SAMPLE).unwrap());
+    assert_eq!(sample, format!("{:?}", Config::default()));
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_its_line_and_the_nearest_known_one() {
+    let error = parse("[server]\nlisten = \"127.0.0.1:0\"\nmax-conections = 3\n").unwrap_err();
+    assert_eq!(
+        error,
+        "millstream.toml, line 3: unknown key \"max-conections\"; did you mean \
+         \"max-connections\"?"
+    );
+}
+
+#[test]
+fn a_wrong_type_and_a_wrong_unit_say_what_would_be_right() {
+    let error = parse("[server]\nmax-connections = \"many\"").unwrap_err();
+    assert!(
+        error.contains("line 2") && error.contains("expected usize"),
+        "{error}"
+    );
+    let error = parse("[storage]\ncache = \"4 miles\"").unwrap_err();
+    assert!(error.contains("\"4 miles\" is not a size"), "{error}");
+    let error = parse("[exports]\nlinger = \"soon\"").unwrap_err();
+    assert!(
+        error.contains("\"soon\" is not a length of time"),
+        "{error}"
+    );
+}
+
+#[test]
+fn an_address_that_others_can_reach_needs_consent() {
+    let error = parse("[server]\nlisten = \"0.0.0.0:8088\"").unwrap_err();
+    assert!(error.contains("allow-remote"), "{error}");
+    parse("[server]\nlisten = \"0.0.0.0:8088\"\nallow-remote = true").unwrap();
+}
+
+#[test]
+fn a_grant_that_is_no_host_is_refused() {
+    let error = parse("[plugin.x.grants]\nhosts = [\"ftp://host\"]").unwrap_err();
+    assert!(
+        error.contains("[plugin.x]") && error.contains("ftp"),
+        "{error}"
+    );
+}

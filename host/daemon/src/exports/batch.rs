@@ -1,0 +1,160 @@
+//! Filling a batch: what goes to the plugin with the next call.
+
+use std::time::Duration;
+
+use millstream_runtime::{BatchLimits, Message};
+use millstream_streams::{Clock, Error, ReadOptions, SequenceNumber, Store, SystemClock, Watch};
+
+/// When a batch is complete.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BatchRule {
+    /// Messages of a full batch: what the export asks for, within what the plugin takes.
+    pub(crate) messages: u64,
+    /// Bytes of payload of a full batch.
+    pub(crate) bytes: u64,
+    /// A message with a larger payload is rejected by the host.
+    pub(crate) message_bytes: u64,
+    /// An incomplete batch leaves when its oldest message has waited this long.
+    pub(crate) linger: Duration,
+}
+
+impl BatchRule {
+    pub(crate) fn new(limits: BatchLimits, batch_size: Option<u64>, linger: Duration) -> Self {
+        let most = u64::from(limits.max_messages);
+        Self {
+            messages: batch_size.map_or(most, |size| size.clamp(1, most)),
+            bytes: limits.max_batch_bytes,
+            message_bytes: limits.max_message_bytes,
+            linger,
+        }
+    }
+}
+
+/// Messages for the next call, and what happened to those that are not among them.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    pub(crate) messages: Vec<Message>,
+    /// Larger than the plugin takes: number and size of the payload.
+    pub(crate) too_large: Vec<(u64, usize)>,
+    /// Gone before they could be exported: trimmed, or damaged on disk.
+    pub(crate) missed: u64,
+    /// The number behind the batch.
+    pub(crate) end: SequenceNumber,
+}
+
+/// Waits until a batch is due, and reads it.
+///
+/// # Errors
+///
+/// [`Error::NotFound`] when the stream is deleted, and what else keeps it from being read.
+pub(crate) async fn next(
+    store: &Store,
+    watch: &mut Watch,
+    name: &str,
+    from: SequenceNumber,
+    rule: &BatchRule,
+) -> Result<Batch, Error> {
+    watch.reach(from).await?;
+    let mut batch = read(store, name, from, rule).await?;
+    while !is_full(&batch, watch, rule) {
+        let age = batch.messages.first().map_or(0, |oldest| {
+            SystemClock
+                .now()
+                .as_millis()
+                .saturating_sub(oldest.ingest_time)
+        });
+        let Some(rest) = rule.linger.checked_sub(Duration::from_millis(age)) else {
+            break;
+        };
+        let position = watch.position();
+        let room = rule.bytes.saturating_sub(payload_bytes(&batch));
+        let full = watch.reach_or_grow(from + (rule.messages - 1), position.bytes + room);
+        let waited = tokio::time::timeout(rest, full).await;
+        batch = read(store, name, from, rule).await?;
+        match waited {
+            Ok(found) => found?,
+            Err(_) => break,
+        }
+    }
+    Ok(batch)
+}
+
+/// Reads a full batch if there is one already, for the time while a call is under way.
+pub(crate) async fn ahead(
+    store: &Store,
+    watch: &Watch,
+    name: &str,
+    from: SequenceNumber,
+    rule: &BatchRule,
+) -> Option<Batch> {
+    if watch.position().tail < from + rule.messages {
+        return None;
+    }
+    read(store, name, from, rule).await.ok()
+}
+
+async fn read(
+    store: &Store,
+    name: &str,
+    from: SequenceNumber,
+    rule: &BatchRule,
+) -> Result<Batch, Error> {
+    let options = ReadOptions {
+        start: from,
+        min: 1,
+        max: rule.messages,
+        max_bytes: rule.bytes,
+        wait: Duration::ZERO,
+    };
+    let found = match store.read(name, options).await {
+        Ok(found) => found,
+        Err(Error::Damaged { first, last }) => {
+            tracing::error!(stream = name, %first, %last, "damaged messages are passed over");
+            return Ok(Batch {
+                messages: Vec::new(),
+                too_large: Vec::new(),
+                missed: (last + 1) - from,
+                end: last + 1,
+            });
+        }
+        Err(error) => return Err(error),
+    };
+    let mut batch = Batch {
+        messages: Vec::with_capacity(found.len()),
+        too_large: Vec::new(),
+        missed: 0,
+        end: from,
+    };
+    for message in found {
+        batch.missed += message.sequence_number - batch.end;
+        batch.end = message.sequence_number + 1;
+        let number = message.sequence_number.get();
+        if message.payload.len() as u64 > rule.message_bytes {
+            batch.too_large.push((number, message.payload.len()));
+        } else {
+            batch.messages.push(Message {
+                sequence_number: number,
+                ingest_time: message.ingest_time.as_millis(),
+                payload: message.payload,
+            });
+        }
+    }
+    Ok(batch)
+}
+
+/// Whether waiting cannot add to a batch, or must not: it has all it may have, or something in it is
+/// to be settled without the plugin.
+fn is_full(batch: &Batch, watch: &Watch, rule: &BatchRule) -> bool {
+    batch.messages.is_empty()
+        || batch.messages.len() as u64 + batch.too_large.len() as u64 >= rule.messages
+        // What is there beyond the batch did not fit into its bytes.
+        || watch.position().tail > batch.end
+}
+
+fn payload_bytes(batch: &Batch) -> u64 {
+    batch
+        .messages
+        .iter()
+        .map(|message| message.payload.len() as u64)
+        .sum()
+}

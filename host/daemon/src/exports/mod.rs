@@ -1,0 +1,23 @@
+//! Exports: from a stream, through a plugin, to a destination.
+//!
+//! One task for each export of each stream ([`pipeline`]). It reads from its cursor, fills a batch
+//! ([`batch`]), waits for one of the slots that all exports share ([`slots`]), calls the plugin, and
+//! settles what came back ([`settle`]): delivered and rejected messages are done, the others go
+//! again, alone, after a pause ([`retry`]). The cursor is the lowest message that is not settled, so
+//! whatever happens, a message is delivered at least once, and in order for each export.
+//!
+//! The [`supervisor`] holds the tasks against the definitions of the streams: it starts, ends and
+//! restarts them as streams come, change and go. What an export is, whether it came from the
+//! configuration or from an SDK, is [`settings`].
+
+mod batch;
+mod pipeline;
+mod retry;
+mod settings;
+mod settle;
+mod slots;
+mod supervisor;
+
+pub(crate) use retry::Backoff;
+pub(crate) use settings::ExportSettings;
+pub(crate) use supervisor::Supervisor;

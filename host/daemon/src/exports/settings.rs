@@ -1,0 +1,355 @@
+//! What an export is, wherever it was declared.
+//!
+//! An SDK declares exports by destination, each kind with fields of its own; the configuration file
+//! declares them by plugin. Both become [`ExportSettings`], which the stream's definition keeps as
+//! text. A kind is nothing but a plugin's name and a configuration with the wire's own keys, so no
+//! code here or in the host knows what a destination does.
+//!
+//! Over the protocol a plugin without a kind of its own is an HTTP export whose `uri` is
+//! `plugin:NAME?KEY=VALUE&…`: keys are paths (`rotation.maxBytes`), values are JSON where they can
+//! be read as such and text otherwise.
+
+use millstream_protocol::definition::{
+    Destination, Export, ExportFormat, StatusConfig, StatusLevel,
+};
+use millstream_streams as streams;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::config;
+
+const PLUGIN_SCHEME: &str = "plugin:";
+
+/// How an export was declared, and so how a describe shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Source {
+    /// By plugin: in the configuration file, or with a `plugin:` address.
+    Plugin,
+    /// By an SDK, as a destination of this kind.
+    Http,
+    IotAnalytics,
+    Kinesis,
+    IotSitewise,
+    S3TaskExecutor,
+}
+
+/// An export, without what the store itself knows (identifier and start).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct ExportSettings {
+    pub(crate) source: Source,
+    /// The name of the file in the plugins folder, without `.wasm`.
+    pub(crate) plugin: String,
+    /// What the plugin is opened with, over the defaults in the configuration file.
+    pub(crate) config: Map<String, Value>,
+    pub(crate) batch_size: Option<u64>,
+    pub(crate) batch_interval_millis: Option<u64>,
+    pub(crate) priority: u8,
+    pub(crate) disabled: bool,
+}
+
+impl ExportSettings {
+    /// Reads what [`Self::to_stored`] wrote.
+    pub(crate) fn from_stored(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+
+    fn to_stored(&self) -> String {
+        // Text, numbers and JSON values: there is nothing here that JSON cannot hold.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// An export of the configuration file, as the store keeps it.
+    pub(crate) fn from_config(export: &config::StreamExport) -> streams::Export {
+        let settings = Self {
+            source: Source::Plugin,
+            plugin: export.plugin.clone(),
+            config: export.config.clone(),
+            batch_size: export.batch_size.map(u64::from),
+            batch_interval_millis: export.batch_interval.map(config::Span::as_millis),
+            priority: export.priority,
+            disabled: export.disabled,
+        };
+        streams::Export {
+            identifier: export.identifier.clone(),
+            start: streams::SequenceNumber::new(export.start),
+            settings: settings.to_stored(),
+        }
+    }
+
+    /// An export that an SDK declared, as the store keeps it.
+    pub(crate) fn from_wire(export: &Export) -> streams::Export {
+        let (source, plugin, config) = read_destination(&export.destination);
+        let settings = Self {
+            source,
+            plugin,
+            config,
+            batch_size: Some(export.batch_size.get()),
+            batch_interval_millis: export.batch_interval_millis.map(|interval| interval.get()),
+            priority: u8::try_from(export.priority.get()).unwrap_or(u8::MAX),
+            disabled: export.disabled,
+        };
+        streams::Export {
+            identifier: export.identifier.as_str().to_owned(),
+            start: streams::SequenceNumber::new(
+                export.start_sequence_number.map_or(0, |start| start.get()),
+            ),
+            settings: settings.to_stored(),
+        }
+    }
+
+    /// The export as a describe shows it; none if the stored text is not of this program.
+    pub(crate) fn to_wire(export: &streams::Export) -> Option<Export> {
+        let settings = Self::from_stored(&export.settings)?;
+        let identifier = export.identifier.parse().ok()?;
+        let mut wire = Export::new(identifier, settings.destination()?);
+        if let Some(size) = settings.batch_size {
+            let greatest = wire.kind().max_batch_size().get();
+            wire.batch_size = size.clamp(1, greatest).try_into().ok()?;
+        }
+        wire.batch_interval_millis = settings
+            .batch_interval_millis
+            .and_then(|millis| millis.try_into().ok());
+        wire.priority = u64::from(settings.priority).try_into().ok()?;
+        wire.disabled = settings.disabled;
+        wire.start_sequence_number = (export.start.get() > 0)
+            .then(|| export.start.get().try_into().ok())
+            .flatten();
+        Some(wire)
+    }
+
+    fn destination(&self) -> Option<Destination> {
+        let text = |key: &str| {
+            self.config
+                .get(key)
+                .and_then(Value::as_str)
+                .map(str::to_owned)
+        };
+        let code = |value: Option<&Value>| {
+            value
+                .and_then(Value::as_u64)
+                .and_then(|code| u8::try_from(code).ok())
+        };
+        Some(match self.source {
+            Source::Plugin => Destination::Http {
+                uri: plugin_uri(&self.plugin, &self.config),
+                format: ExportFormat::RawNotBatched,
+            },
+            Source::Http => Destination::Http {
+                uri: text("uri")?,
+                format: code(self.config.get("exportFormat")).and_then(ExportFormat::from_code)?,
+            },
+            Source::IotAnalytics => Destination::IotAnalytics {
+                channel: text("iotChannel")?,
+                message_id_prefix: text("iotMsgIdPrefix"),
+            },
+            Source::Kinesis => Destination::Kinesis {
+                stream_name: text("kinesisStreamName")?,
+            },
+            Source::IotSitewise => Destination::IotSitewise,
+            Source::S3TaskExecutor => Destination::S3TaskExecutor {
+                multipart_threshold: self
+                    .config
+                    .get("sizeThresholdForMultipartUploadBytes")?
+                    .as_u64()?
+                    .try_into()
+                    .ok()?,
+                status: match self.config.get("statusConfig") {
+                    Some(status) => Some(StatusConfig {
+                        level: code(status.get("statusLevel")).and_then(StatusLevel::from_code)?,
+                        stream_name: match status.get("statusStreamName") {
+                            Some(name) => Some(name.as_str()?.parse().ok()?),
+                            None => None,
+                        },
+                    }),
+                    None => None,
+                },
+            },
+        })
+    }
+}
+
+/// The plugin for a destination, and its configuration with the keys of the wire.
+fn read_destination(destination: &Destination) -> (Source, String, Map<String, Value>) {
+    let (source, plugin, config) = match destination {
+        Destination::Http { uri, format } => {
+            if let Some((plugin, config)) = read_plugin_uri(uri) {
+                return (Source::Plugin, plugin, config);
+            }
+            (
+                Source::Http,
+                "http",
+                json!({ "uri": uri, "exportFormat": format.code() }),
+            )
+        }
+        Destination::IotAnalytics {
+            channel,
+            message_id_prefix,
+        } => {
+            let mut config = json!({ "iotChannel": channel });
+            if let Some(prefix) = message_id_prefix {
+                config["iotMsgIdPrefix"] = json!(prefix);
+            }
+            (Source::IotAnalytics, "iot-analytics", config)
+        }
+        Destination::Kinesis { stream_name } => (
+            Source::Kinesis,
+            "kinesis",
+            json!({ "kinesisStreamName": stream_name }),
+        ),
+        Destination::IotSitewise => (Source::IotSitewise, "sitewise", json!({})),
+        Destination::S3TaskExecutor {
+            multipart_threshold,
+            status,
+        } => {
+            let mut config =
+                json!({ "sizeThresholdForMultipartUploadBytes": multipart_threshold.get() });
+            if let Some(status) = status {
+                config["statusConfig"] = json!({ "statusLevel": status.level.code() });
+                if let Some(name) = &status.stream_name {
+                    config["statusConfig"]["statusStreamName"] = json!(name.as_str());
+                }
+            }
+            (Source::S3TaskExecutor, "s3", config)
+        }
+    };
+    match config {
+        Value::Object(config) => (source, plugin.to_owned(), config),
+        _ => (source, plugin.to_owned(), Map::new()),
+    }
+}
+
+/// Takes `plugin:NAME?KEY=VALUE…` apart.
+fn read_plugin_uri(uri: &str) -> Option<(String, Map<String, Value>)> {
+    let rest = uri.strip_prefix(PLUGIN_SCHEME)?;
+    let (plugin, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let mut config = Map::new();
+    for (path, text) in form_urlencoded::parse(query.as_bytes()) {
+        let value = serde_json::from_str(&text).unwrap_or_else(|_| Value::from(text.as_ref()));
+        put(&mut config, &path, value);
+    }
+    Some((plugin.to_owned(), config))
+}
+
+/// The address that [`read_plugin_uri`] takes apart into the same.
+fn plugin_uri(plugin: &str, config: &Map<String, Value>) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    let mut rest: Vec<(String, &Value)> = config
+        .iter()
+        .rev()
+        .map(|(key, value)| (key.clone(), value))
+        .collect();
+    while let Some((path, value)) = rest.pop() {
+        match value {
+            Value::Object(inner) if !inner.is_empty() => {
+                rest.extend(
+                    inner
+                        .iter()
+                        .rev()
+                        .map(|(key, value)| (format!("{path}.{key}"), value)),
+                );
+            }
+            // Text that would read as something else keeps its quotation marks.
+            Value::String(text) if serde_json::from_str::<Value>(text).is_err() => {
+                query.append_pair(&path, text);
+            }
+            other => {
+                query.append_pair(&path, &other.to_string());
+            }
+        }
+    }
+    let query = query.finish();
+    let mark = if query.is_empty() { "" } else { "?" };
+    format!("{PLUGIN_SCHEME}{plugin}{mark}{query}")
+}
+
+/// Puts a value where a path of keys leads.
+fn put(config: &mut Map<String, Value>, path: &str, value: Value) {
+    match path.split_once('.') {
+        None => {
+            config.insert(path.to_owned(), value);
+        }
+        Some((key, rest)) => {
+            let inner = config.entry(key).or_insert_with(|| json!({}));
+            if !inner.is_object() {
+                *inner = json!({});
+            }
+            if let Value::Object(inner) = inner {
+                put(inner, rest, value);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn round_trip(destination: Destination) {
+        let mut export = Export::new("e".parse().unwrap(), destination);
+        export.disabled = true;
+        export.priority = 3.try_into().unwrap();
+        export.start_sequence_number = Some(7.try_into().unwrap());
+        let stored = ExportSettings::from_wire(&export);
+        assert_eq!(ExportSettings::to_wire(&stored), Some(export));
+    }
+
+    #[test]
+    fn every_kind_of_destination_survives_storing() {
+        round_trip(Destination::Http {
+            uri: "http://127.0.0.1:1/x".into(),
+            format: ExportFormat::JsonBatched,
+        });
+        round_trip(Destination::IotAnalytics {
+            channel: "c".into(),
+            message_id_prefix: Some("p".into()),
+        });
+        round_trip(Destination::IotAnalytics {
+            channel: "c".into(),
+            message_id_prefix: None,
+        });
+        round_trip(Destination::Kinesis {
+            stream_name: "k".into(),
+        });
+        round_trip(Destination::IotSitewise);
+        round_trip(Destination::S3TaskExecutor {
+            multipart_threshold: Destination::DEFAULT_MULTIPART_THRESHOLD,
+            status: Some(StatusConfig {
+                level: StatusLevel::Debug,
+                stream_name: Some("status".parse().unwrap()),
+            }),
+        });
+        round_trip(Destination::S3TaskExecutor {
+            multipart_threshold: Destination::DEFAULT_MULTIPART_THRESHOLD,
+            status: None,
+        });
+    }
+
+    #[test]
+    fn a_plugin_address_carries_nested_and_typed_configuration() {
+        let (plugin, config) =
+            read_plugin_uri("plugin:file?folder=%2Fout&rotation.maxBytes=1000&a.b=x%20y").unwrap();
+        assert_eq!(plugin, "file");
+        assert_eq!(
+            Value::Object(config.clone()),
+            json!({ "folder": "/out", "rotation": { "maxBytes": 1000 }, "a": { "b": "x y" } })
+        );
+        assert_eq!(
+            read_plugin_uri(&plugin_uri(&plugin, &config)),
+            Some((plugin, config))
+        );
+    }
+
+    #[test]
+    fn text_that_looks_like_a_number_stays_text() {
+        let Value::Object(config) = json!({ "id": "0017", "n": "17", "list": [1, "a"], "e": {} })
+        else {
+            unreachable!()
+        };
+        let again = read_plugin_uri(&plugin_uri("p", &config));
+        assert_eq!(again, Some(("p".to_owned(), config)));
+        assert_eq!(plugin_uri("p", &Map::new()), "plugin:p");
+        assert_eq!(read_plugin_uri("http://host/"), None);
+    }
+}

@@ -1,0 +1,277 @@
+//! What becomes of each message of a batch. No input and output here: answers in, decisions out.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use millstream_runtime::{Disposition, ExportFailure, Message, Undelivered};
+
+/// A message on which the plugin crashes when it is alone is tried this often, then rejected.
+const LONE_CRASHES: u32 = 3;
+
+/// A batch on its way: the groups of messages that still have to be delivered, in order.
+#[derive(Debug)]
+pub(crate) struct Settling {
+    groups: VecDeque<Vec<Message>>,
+    /// The number behind the batch.
+    end: u64,
+    /// Crashes in a row of the first group, while it is a single message.
+    lone_crashes: u32,
+}
+
+/// What one call has changed.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Settled {
+    pub(crate) delivered_messages: u64,
+    pub(crate) delivered_bytes: u64,
+    /// Messages that can never be delivered, and why.
+    pub(crate) rejected: Vec<(u64, String)>,
+    /// Why not everything was delivered, in words for the operator; none if all was.
+    pub(crate) error: Option<String>,
+    /// Whether to wait before the next call, and how long at least.
+    pub(crate) pause: Option<Option<Duration>>,
+}
+
+impl Settling {
+    /// Begins with a batch that reaches up to `end`, exclusively. Messages that the batch leaves out
+    /// are settled already.
+    pub(crate) fn new(batch: Vec<Message>, end: u64) -> Self {
+        let groups = if batch.is_empty() {
+            VecDeque::new()
+        } else {
+            VecDeque::from([batch])
+        };
+        Self {
+            groups,
+            end,
+            lone_crashes: 0,
+        }
+    }
+
+    /// What to hand to the plugin next; none when everything is settled.
+    pub(crate) fn current(&self) -> Option<&[Message]> {
+        self.groups.front().map(Vec::as_slice)
+    }
+
+    /// Whether what is current is all that is left.
+    pub(crate) fn is_last(&self) -> bool {
+        self.groups.len() <= 1
+    }
+
+    /// Everything below this number is settled.
+    pub(crate) fn lowest_unsettled(&self) -> u64 {
+        self.groups
+            .iter()
+            .filter_map(|group| group.first())
+            .map(|message| message.sequence_number)
+            .min()
+            .unwrap_or(self.end)
+    }
+
+    /// Takes the plugin's answer to the current group.
+    pub(crate) fn settle(&mut self, answer: Result<Vec<Undelivered>, ExportFailure>) -> Settled {
+        let Some(group) = self.groups.pop_front() else {
+            return Settled::default();
+        };
+        let crashed = matches!(
+            answer,
+            Err(ExportFailure::Trapped { .. } | ExportFailure::OutOfMemory { .. })
+        );
+        if !(crashed && group.len() == 1) {
+            self.lone_crashes = 0;
+        }
+        match answer {
+            Ok(undelivered) => self.partly(group, undelivered),
+            Err(failure) if crashed => self.crashed(group, &failure),
+            Err(failure) => self.failed(group, &failure),
+        }
+    }
+
+    /// Delivered and rejected messages are done; the others go again, alone.
+    fn partly(&mut self, group: Vec<Message>, undelivered: Vec<Undelivered>) -> Settled {
+        let mut settled = Settled::default();
+        let mut again = Vec::new();
+        let mut undelivered = undelivered.into_iter().peekable();
+        for (index, message) in group.into_iter().enumerate() {
+            match undelivered.next_if(|undelivered| undelivered.index == index) {
+                None => {
+                    settled.delivered_messages += 1;
+                    settled.delivered_bytes += message.payload.len() as u64;
+                }
+                Some(Undelivered {
+                    disposition: Disposition::Reject,
+                    reason,
+                    ..
+                }) => {
+                    settled.rejected.push((message.sequence_number, reason));
+                }
+                Some(Undelivered {
+                    disposition: Disposition::Retry,
+                    reason,
+                    ..
+                }) => {
+                    settled.error.get_or_insert(reason);
+                    again.push(message);
+                }
+            }
+        }
+        if let Some((number, reason)) = settled.rejected.first() {
+            settled
+                .error
+                .get_or_insert_with(|| format!("message {number} was rejected: {reason}"));
+        }
+        if !again.is_empty() {
+            settled.pause = Some(None);
+            self.groups.push_front(again);
+        }
+        settled
+    }
+
+    /// Somewhere in the group is what crashes the plugin: halve it until that message is alone.
+    fn crashed(&mut self, mut group: Vec<Message>, failure: &ExportFailure) -> Settled {
+        let mut settled = Settled {
+            error: Some(failure.to_string()),
+            ..Settled::default()
+        };
+        if group.len() > 1 {
+            let second = group.split_off(group.len() / 2);
+            self.groups.push_front(second);
+            self.groups.push_front(group);
+            return settled;
+        }
+        self.lone_crashes += 1;
+        if self.lone_crashes < LONE_CRASHES {
+            settled.pause = Some(None);
+            self.groups.push_front(group);
+            return settled;
+        }
+        self.lone_crashes = 0;
+        let reason = format!("the plugin crashed on it {LONE_CRASHES} times: {failure}");
+        settled.rejected = group
+            .into_iter()
+            .map(|message| (message.sequence_number, reason.clone()))
+            .collect();
+        settled
+    }
+
+    /// Nothing was delivered, and nothing is wrong with the messages: all of it goes again.
+    fn failed(&mut self, group: Vec<Message>, failure: &ExportFailure) -> Settled {
+        self.groups.push_front(group);
+        let at_least = match failure {
+            ExportFailure::Unavailable { retry_after, .. }
+            | ExportFailure::Throttled { retry_after, .. } => *retry_after,
+            _ => None,
+        };
+        Settled {
+            error: Some(failure.to_string()),
+            pause: Some(at_least),
+            ..Settled::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batch(numbers: std::ops::Range<u64>) -> Settling {
+        let end = numbers.end;
+        let message = |sequence_number| Message {
+            sequence_number,
+            ingest_time: 0,
+            payload: vec![0; 10].into(),
+        };
+        Settling::new(numbers.map(message).collect(), end)
+    }
+
+    fn numbers(settling: &Settling) -> Vec<u64> {
+        let current = settling.current().unwrap_or_default();
+        current
+            .iter()
+            .map(|message| message.sequence_number)
+            .collect()
+    }
+
+    fn undelivered(index: usize, disposition: Disposition) -> Undelivered {
+        Undelivered {
+            index,
+            disposition,
+            reason: format!("reason {index}"),
+        }
+    }
+
+    fn trap() -> Result<Vec<Undelivered>, ExportFailure> {
+        Err(ExportFailure::Trapped {
+            reason: "unreachable".into(),
+        })
+    }
+
+    #[test]
+    fn only_what_is_to_be_retried_goes_again() {
+        let mut settling = batch(5..10);
+        let settled = settling.settle(Ok(vec![
+            undelivered(1, Disposition::Retry),
+            undelivered(2, Disposition::Reject),
+            undelivered(4, Disposition::Retry),
+        ]));
+        assert_eq!(
+            (settled.delivered_messages, settled.delivered_bytes),
+            (2, 20)
+        );
+        assert_eq!(settled.rejected, [(7, "reason 2".to_owned())]);
+        assert_eq!(settled.pause, Some(None));
+        assert_eq!(numbers(&settling), [6, 9]);
+        assert_eq!(settling.lowest_unsettled(), 6);
+        let settled = settling.settle(Ok(Vec::new()));
+        assert_eq!((settled.delivered_messages, settled.pause), (2, None));
+        assert_eq!(settling.current(), None);
+        assert_eq!(settling.lowest_unsettled(), 10);
+    }
+
+    #[test]
+    fn a_failed_batch_goes_again_as_it_was_after_the_pause_that_was_asked_for() {
+        let mut settling = batch(0..3);
+        let after = Some(Duration::from_secs(7));
+        let failure = ExportFailure::Throttled {
+            reason: "slow down".into(),
+            retry_after: after,
+        };
+        let settled = settling.settle(Err(failure));
+        assert_eq!(settled.pause, Some(after));
+        assert_eq!(settled.delivered_messages, 0);
+        assert_eq!(numbers(&settling), [0, 1, 2]);
+    }
+
+    #[test]
+    fn the_message_that_crashes_the_plugin_is_found_and_rejected_alone() {
+        let mut settling = batch(0..8);
+        let poison = 5;
+        let (mut delivered, mut rejected, mut calls) = (0, Vec::new(), 0);
+        while settling.current().is_some() {
+            let lowest = settling.lowest_unsettled();
+            let answer = if numbers(&settling).contains(&poison) {
+                trap()
+            } else {
+                Ok(Vec::new())
+            };
+            let settled = settling.settle(answer);
+            assert!(
+                settling.lowest_unsettled() >= lowest,
+                "the cursor never goes back"
+            );
+            delivered += settled.delivered_messages;
+            rejected.extend(settled.rejected.into_iter().map(|(number, _)| number));
+            calls += 1;
+            assert!(calls < 20);
+        }
+        assert_eq!((delivered, rejected), (7, vec![poison]));
+    }
+
+    #[test]
+    fn a_crash_that_passes_rejects_nothing() {
+        let mut settling = batch(0..1);
+        assert!(settling.settle(trap()).rejected.is_empty());
+        assert!(settling.settle(trap()).rejected.is_empty());
+        assert_eq!(settling.settle(Ok(Vec::new())).delivered_messages, 1);
+        assert!(settling.current().is_none());
+    }
+}

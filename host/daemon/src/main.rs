@@ -1,0 +1,31 @@
+//! Millstream: durable streams on the device, exported through WebAssembly plugins.
+//!
+//! This crate joins the three that do not know each other. Data has one way through it:
+//!
+//! ```text
+//! socket ─► server ─┐                             ┌─► plugin ─► destination
+//!                   ├─► service ─► streams ─► exports (runtime)
+//! producers ────────┘      (definitions, cursors)
+//! ```
+//!
+//! * [`server`] answers the Stream Manager protocol on a TCP port.
+//! * [`service`] keeps streams and their exports in step.
+//! * [`exports`] carries messages from streams to plugins; [`producers`] runs components that make
+//!   messages; [`plugins`] finds both in the plugins folder; [`stream_access`] lends them streams.
+//! * [`config`] is the file that operators write, [`cli`] what they type, [`client`] how the command
+//!   line speaks to a running host, [`logging`] what they read.
+
+mod cli;
+mod client;
+mod config;
+mod exports;
+mod logging;
+mod plugins;
+mod producers;
+mod server;
+mod service;
+mod stream_access;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

@@ -1,0 +1,332 @@
+//! The reading side of a connection.
+//!
+//! Everything that has arrived is decoded before anything is waited for, and the appends in it go to
+//! the store together: a client that does not wait for each answer pays for one commit, not for
+//! hundreds. Reads run beside, so that a long poll holds nothing up. The rest is carried out in
+//! order, after the appends before it were handed over.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use millstream_protocol::frame::Incoming;
+use millstream_protocol::handshake::{
+    MAX_CONNECT_LENGTH, check_connect_version, encode_acceptance, encode_refusal, negotiate,
+    take_connect_version, unexpected_operation,
+};
+use millstream_protocol::{
+    Call, Failure, FrameDecoder, Name, Request, RequestError, RequestId, ResponseEncoder, Version,
+    decode_request,
+};
+use millstream_streams::{Error, Payloads, StreamHandle};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedReadHalf;
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::outgoing::{self, Outgoing};
+use super::{Context, requests};
+
+/// A client that has not introduced itself by then is not one.
+const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+/// The buffer of a connection that says little, and of one that says much.
+const SMALL_READ: usize = 4 << 10;
+const LARGE_READ: usize = 64 << 10;
+/// Appends are handed over when this many bytes of them have come together.
+const RUN_BYTES: usize = 256 << 10;
+/// Answers that wait to be sent; the connection is not read while there are more.
+const OUTGOING: usize = 32;
+/// Reads of one connection that wait at the same time; the connection is not read while there are
+/// more.
+const READS: usize = 256;
+
+/// Serves one connection to its end.
+///
+/// # Errors
+///
+/// Why it ended otherwise than by the peer closing it, for the log.
+pub(super) async fn serve(
+    mut socket: TcpStream,
+    peer: SocketAddr,
+    context: Arc<Context>,
+    mut stop: watch::Receiver<bool>,
+) -> Result<(), String> {
+    socket
+        .set_nodelay(true)
+        .map_err(|error| error.to_string())?;
+    let mut buffer = BytesMut::with_capacity(SMALL_READ);
+    let greeting = greet(&mut socket, &mut buffer, peer);
+    let version = tokio::select! {
+        _ = stop.wait_for(|stop| *stop) => return Ok(()),
+        greeted = tokio::time::timeout(HANDSHAKE_TIME, greeting) => {
+            greeted.map_err(|_| "no handshake within 10 s".to_owned())??
+        }
+    };
+    let Some(version) = version else {
+        return Ok(());
+    };
+
+    let encoder = ResponseEncoder::new(version, context.max_frame);
+    let (reading, writing) = socket.into_split();
+    let (outgoing, queue) = mpsc::channel(OUTGOING);
+    let writer = tokio::spawn(outgoing::write(writing, queue, encoder));
+    let mut reader = Reader {
+        socket: reading,
+        buffer,
+        decoder: FrameDecoder::new(context.max_frame),
+        run: Run::default(),
+        outgoing,
+        encoder,
+        reads: JoinSet::new(),
+        read_places: Arc::new(Semaphore::new(READS)),
+        context,
+    };
+    let ended = tokio::select! {
+        _ = stop.wait_for(|stop| *stop) => Ok(()),
+        ended = reader.run() => ended,
+    };
+    // What was handed over is answered; waiting reads end with the connection.
+    drop(reader);
+    let _ = writer.await;
+    ended
+}
+
+/// Takes the handshake; none if the peer went away or was refused.
+async fn greet(
+    socket: &mut TcpStream,
+    buffer: &mut BytesMut,
+    peer: SocketAddr,
+) -> Result<Option<Version>, String> {
+    let mut decoder = FrameDecoder::new(MAX_CONNECT_LENGTH);
+    let mut begun = false;
+    let frame = loop {
+        if !begun && let Some(byte) = take_connect_version(buffer) {
+            if let Err(failure) = check_connect_version(byte) {
+                return refuse(socket, None, &failure).await;
+            }
+            begun = true;
+        }
+        if begun {
+            match decoder
+                .next_frame(buffer)
+                .map_err(|error| error.to_string())?
+            {
+                Some(Incoming::Frame(frame)) => break frame,
+                Some(Incoming::TooLarge(frame)) => {
+                    let error = frame.into_request_error();
+                    return refuse(socket, error.request_id.as_ref(), &error.failure()).await;
+                }
+                None => {}
+            }
+        }
+        if socket
+            .read_buf(buffer)
+            .await
+            .map_err(|error| error.to_string())?
+            == 0
+        {
+            return Ok(None);
+        }
+    };
+    match decode_request(frame.operation, &frame.payload) {
+        Ok(Request {
+            request_id,
+            call: Call::Connect(connect),
+        }) => match negotiate(&connect) {
+            Ok(version) => {
+                let mut out = BytesMut::new();
+                let server = env!("CARGO_PKG_VERSION");
+                encode_acceptance(&mut out, &request_id, version, server, &peer.to_string());
+                socket
+                    .write_all(&out)
+                    .await
+                    .map_err(|error| error.to_string())?;
+                Ok(Some(version))
+            }
+            Err(failure) => refuse(socket, Some(&request_id), &failure).await,
+        },
+        Ok(request) => {
+            let failure = unexpected_operation(frame.operation);
+            refuse(socket, Some(&request.request_id), &failure).await
+        }
+        Err(error) if error.operation == millstream_protocol::Operation::ConnectResponse => {
+            refuse(socket, error.request_id.as_ref(), &error.failure()).await
+        }
+        Err(error) => {
+            let failure = unexpected_operation(frame.operation);
+            refuse(socket, error.request_id.as_ref(), &failure).await
+        }
+    }
+}
+
+async fn refuse(
+    socket: &mut TcpStream,
+    id: Option<&RequestId>,
+    failure: &Failure,
+) -> Result<Option<Version>, String> {
+    let mut out = BytesMut::new();
+    encode_refusal(&mut out, id, failure);
+    let _ = socket.write_all(&out).await;
+    let _ = socket.shutdown().await;
+    Err(format!("the client was refused: {failure}"))
+}
+
+/// Appends that go to the store together.
+#[derive(Default)]
+struct Run {
+    ids: Vec<RequestId>,
+    appends: Vec<(Result<StreamHandle, Error>, Payloads)>,
+    bytes: usize,
+    /// The stream that was looked up last. It is forgotten with each run, so that it is never much
+    /// older than the request.
+    stream: Option<(Name, StreamHandle)>,
+}
+
+struct Reader {
+    socket: OwnedReadHalf,
+    buffer: BytesMut,
+    decoder: FrameDecoder,
+    run: Run,
+    outgoing: mpsc::Sender<Outgoing>,
+    encoder: ResponseEncoder,
+    reads: JoinSet<()>,
+    read_places: Arc<Semaphore>,
+    context: Arc<Context>,
+}
+
+/// The peer is gone, or does not take answers any more.
+struct Gone;
+
+impl Reader {
+    async fn run(&mut self) -> Result<(), String> {
+        let mut size = SMALL_READ;
+        loop {
+            loop {
+                let incoming = self.decoder.next_frame(&mut self.buffer);
+                let Some(incoming) = incoming.map_err(|error| error.to_string())? else {
+                    break;
+                };
+                let taken = match incoming {
+                    Incoming::Frame(frame) => {
+                        match decode_request(frame.operation, &frame.payload) {
+                            Ok(request) => self.take(request).await,
+                            Err(error) => self.refuse(&error).await?,
+                        }
+                    }
+                    Incoming::TooLarge(frame) => self.refuse(&frame.into_request_error()).await?,
+                };
+                if let Err(Gone) = taken {
+                    return Ok(());
+                }
+            }
+            if let Err(Gone) = self.hand_over().await {
+                return Ok(());
+            }
+            match self.fill(size).await {
+                Ok(0) => return Ok(()),
+                // A buffer that was filled will be filled again.
+                Ok(count) => {
+                    size = if count >= size / 2 {
+                        LARGE_READ
+                    } else {
+                        SMALL_READ
+                    }
+                }
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+    }
+
+    /// Reads what has arrived. While nothing does, an idle connection has no buffer.
+    async fn fill(&mut self, size: usize) -> std::io::Result<usize> {
+        if self.buffer.is_empty() {
+            self.buffer = BytesMut::new();
+            self.socket.readable().await?;
+        }
+        self.buffer.reserve(size);
+        self.socket.read_buf(&mut self.buffer).await
+    }
+
+    async fn take(&mut self, request: Request) -> Result<(), Gone> {
+        let id = request.request_id;
+        match request.call {
+            Call::Append { name, payload } => {
+                self.append(id, name, payload);
+                if self.run.bytes >= RUN_BYTES {
+                    self.hand_over().await
+                } else {
+                    Ok(())
+                }
+            }
+            Call::Read { name, options } => {
+                // Appends that came before it are on their way before it.
+                self.hand_over().await?;
+                let place = Arc::clone(&self.read_places).acquire_owned().await;
+                let (context, encoder) = (Arc::clone(&self.context), self.encoder);
+                let (outgoing, arrival) = (self.outgoing.clone(), Instant::now());
+                while self.reads.try_join_next().is_some() {}
+                self.reads.spawn(async move {
+                    let frame =
+                        requests::read(&context, &encoder, &id, &name, options, arrival).await;
+                    let _ = outgoing.send(Outgoing::Frames(frame)).await;
+                    drop(place);
+                });
+                Ok(())
+            }
+            call => {
+                self.hand_over().await?;
+                let frame = requests::carry_out(&self.context, &self.encoder, &id, call).await;
+                self.send(Outgoing::Frames(frame)).await
+            }
+        }
+    }
+
+    fn append(&mut self, id: RequestId, name: Name, payload: Bytes) {
+        let run = &mut self.run;
+        run.bytes += payload.len();
+        let known = run.stream.as_ref().filter(|(known, _)| *known == name);
+        let stream = match known {
+            Some((_, stream)) => Ok(stream.clone()),
+            None => self.context.service.store().handle(name.as_str()),
+        };
+        if let (None, Ok(stream)) = (known, &stream) {
+            run.stream = Some((name, stream.clone()));
+        }
+        run.ids.push(id);
+        run.appends.push((stream, Payloads::One(payload)));
+    }
+
+    /// Gives the store the appends that have come together.
+    async fn hand_over(&mut self) -> Result<(), Gone> {
+        if self.run.ids.is_empty() {
+            return Ok(());
+        }
+        let Run { ids, appends, .. } = std::mem::take(&mut self.run);
+        let submitted = self.context.service.store().submit(appends).await;
+        match submitted {
+            Ok(pending) => self.send(Outgoing::Appends { ids, pending }).await,
+            Err(_) => Err(Gone),
+        }
+    }
+
+    /// Answers a request that cannot be understood; without its id the connection has to end.
+    async fn refuse(&mut self, error: &RequestError) -> Result<Result<(), Gone>, String> {
+        let Some(id) = &error.request_id else {
+            return Err(format!("a frame without a readable request id: {error}"));
+        };
+        if let Err(Gone) = self.hand_over().await {
+            return Ok(Err(Gone));
+        }
+        let mut frame = BytesMut::new();
+        self.encoder
+            .failed(&mut frame, error.operation, id, &error.failure());
+        Ok(self.send(Outgoing::Frames(frame)).await)
+    }
+
+    async fn send(&self, outgoing: Outgoing) -> Result<(), Gone> {
+        self.outgoing.send(outgoing).await.map_err(|_| Gone)
+    }
+}
