@@ -66,6 +66,6 @@ pub use error::Error;
 pub use reader::ReadOptions;
 pub use recovery::Loss;
 pub use segment::Position;
-pub use store::{OpenReport, Store, StoreOptions, StreamHandle, StreamInfo, Watch};
+pub use store::{OpenReport, PendingAppends, Store, StoreOptions, StreamHandle, StreamInfo, Watch};
 pub use types::{MESSAGE_OVERHEAD, Message, SequenceNumber, StreamName, Timestamp, message_size};
 pub use writer::Payloads;

@@ -107,6 +107,17 @@ pub struct Store {
 #[derive(Clone)]
 pub struct StreamHandle(Arc<Stream>);
 
+/// Appends that the writer has and has not answered yet.
+pub struct PendingAppends(oneshot::Receiver<Appended>);
+
+impl PendingAppends {
+    /// Waits until all are as safe as their streams' definitions say, and returns for each the number
+    /// of its first message, or why nothing was appended. It is empty if the store closed first.
+    pub async fn answers(self) -> Vec<Result<SequenceNumber, Error>> {
+        self.0.await.unwrap_or_default()
+    }
+}
+
 /// What a stream is and how its exports fare.
 #[derive(Debug, Clone)]
 pub struct StreamInfo {
@@ -282,23 +293,26 @@ impl Store {
     /// [`Error::NotFound`], [`Error::EmptyPayload`], [`Error::TooLarge`], [`Error::Full`],
     /// [`Error::DiskFull`], [`Error::Failed`].
     pub async fn append(&self, name: &str, payloads: Payloads) -> Result<SequenceNumber, Error> {
-        let results = self
-            .append_each(vec![(self.handle(name), payloads)])
-            .await?;
-        results.into_iter().next().unwrap_or(Err(Error::Closing))
+        let pending = self.submit(vec![(self.handle(name), payloads)]).await?;
+        pending
+            .answers()
+            .await
+            .into_iter()
+            .next()
+            .unwrap_or(Err(Error::Closing))
     }
 
-    /// Appends one after another, each by itself all or nothing, and shares one commit among them.
-    /// The answers come in the order of the appends; an append whose stream was not found answers
-    /// what is given in its place.
+    /// Hands over appends, each by itself all or nothing, which share one commit. It waits only for
+    /// room in the queue; the answers come later, in the order of the appends. An append whose
+    /// stream was not found answers what is given in its place.
     ///
     /// # Errors
     ///
     /// [`Error::Closing`].
-    pub async fn append_each(
+    pub async fn submit(
         &self,
         appends: Vec<(Result<StreamHandle, Error>, Payloads)>,
-    ) -> Result<Appended, Error> {
+    ) -> Result<PendingAppends, Error> {
         let appends: Vec<_> = appends
             .into_iter()
             .map(|(stream, payloads)| Append {
@@ -322,7 +336,7 @@ impl Store {
             .send(job)
             .await
             .map_err(|_| Error::Closing)?;
-        answer.await.map_err(|_| Error::Closing)
+        Ok(PendingAppends(answer))
     }
 
     /// Reads messages in order.
@@ -460,6 +474,16 @@ impl Watch {
     /// [`Error::NotFound`] when the stream is deleted.
     pub async fn reach(&mut self, number: SequenceNumber) -> Result<(), Error> {
         self.wait(|state| state.position.tail > number).await
+    }
+
+    /// Waits until the stream has a message with this number, or holds this many bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] when the stream is deleted.
+    pub async fn reach_or_grow(&mut self, number: SequenceNumber, bytes: u64) -> Result<(), Error> {
+        self.wait(|state| state.position.tail > number || state.position.bytes >= bytes)
+            .await
     }
 
     async fn wait(&mut self, condition: impl Fn(&State) -> bool) -> Result<(), Error> {

@@ -1,0 +1,89 @@
+//! Building the host and the components.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::process::{run, step};
+use crate::workspace::{plugins, root, target};
+
+const GUEST_TARGET: &str = "wasm32-wasip2";
+
+/// Packages that are built to components, and the names under which they are dropped in.
+const GUESTS: [(&str, &str); 3] = [
+    ("millstream-kinesis", "kinesis"),
+    ("millstream-file", "file"),
+    ("millstream-timestamp", "timestamp"),
+];
+
+/// The cargo that runs us.
+pub(crate) fn cargo() -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(root());
+    cargo
+}
+
+/// The names of the packages that only make sense as components.
+pub(crate) fn guest_packages() -> impl Iterator<Item = &'static str> {
+    GUESTS.iter().map(|(package, _)| *package)
+}
+
+/// Builds the program.
+pub(crate) fn host() -> Result<()> {
+    step("building the host");
+    run(cargo().args(["build", "--release", "--package", "millstream"]))
+}
+
+/// Makes sure that components can be compiled.
+pub(crate) fn guest_target() -> Result<()> {
+    let sysroot = Command::new("rustc").args(["--print", "sysroot"]).output();
+    let is_there = sysroot.is_ok_and(|output| {
+        let sysroot = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        Path::new(&sysroot).join("lib/rustlib").join(GUEST_TARGET).join("lib").is_dir()
+    });
+    if is_there {
+        return Ok(());
+    }
+    step(format!("installing the target {GUEST_TARGET}"));
+    run(Command::new("rustup").args(["target", "add", GUEST_TARGET])).with_context(|| {
+        format!(
+            "components are compiled for {GUEST_TARGET}; install Rust with rustup, or that target \
+             by the means of your system"
+        )
+    })
+}
+
+/// Builds the components and puts them into the plugins folder.
+pub(crate) fn guests() -> Result<()> {
+    guest_target()?;
+    step("building the components");
+    let mut build = cargo();
+    build.args(["build", "--profile", "guest", "--target", GUEST_TARGET]);
+    for package in guest_packages() {
+        build.args(["--package", package]);
+    }
+    run(&mut build)?;
+    std::fs::create_dir_all(plugins())?;
+    for (package, name) in GUESTS {
+        let built = target().join(GUEST_TARGET).join("guest");
+        // A library's file has underscores, a program's the package's own name.
+        let library = built.join(format!("{}.wasm", package.replace('-', "_")));
+        let program = built.join(format!("{package}.wasm"));
+        let from = if program.exists() { program } else { library };
+        let to = plugins().join(format!("{name}.wasm"));
+        std::fs::copy(&from, &to)
+            .with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
+    }
+    Ok(())
+}
+
+/// The arguments that lint components as components.
+pub(crate) fn lint_guests() -> Result<()> {
+    let mut clippy = cargo();
+    clippy.args(["clippy", "--profile", "guest", "--target", GUEST_TARGET]);
+    for package in guest_packages() {
+        clippy.args(["--package", package]);
+    }
+    run(clippy.args(["--", "--deny", "warnings"]))
+}

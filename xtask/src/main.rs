@@ -1,0 +1,47 @@
+//! `cargo xtask`: everything a developer does with this repository, on a machine that has Rust and
+//! Python and nothing else.
+//!
+//! Each command installs what it needs: the guest target with rustup, Python packages in a virtual
+//! environment in the target folder. Host and tests share one profile and one target folder.
+
+mod bench;
+mod build;
+mod demo;
+mod process;
+mod python;
+mod test;
+mod workspace;
+
+use clap::{Parser, Subcommand};
+
+/// Builds, shows, tests and measures Millstream.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build the host and the components; plugins land in target/plugins
+    Build,
+    /// See it work: a producer component, a stream, the file plugin; about fifteen seconds
+    Demo(demo::Demo),
+    /// Format, lints and every test
+    Test(test::Test),
+    /// Speed and memory, as ratios
+    Bench(bench::Bench),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Cli::parse().command {
+        Command::Build => {
+            build::host()?;
+            build::guests()
+        }
+        Command::Demo(demo) => demo.run(),
+        Command::Test(test) => test.run(),
+        Command::Bench(bench) => bench.run(),
+    }
+}

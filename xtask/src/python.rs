@@ -1,0 +1,69 @@
+//! The virtual environment with the official SDKs and the emulator.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use crate::process::{Background, run, step, wait_for};
+use crate::workspace::{root, target};
+
+fn folder() -> PathBuf {
+    target().join("venv")
+}
+
+/// The interpreter of the environment.
+pub(crate) fn python() -> Command {
+    Command::new(folder().join("bin").join("python"))
+}
+
+/// Makes the environment, unless it is there as the list of packages wants it.
+pub(crate) fn install() -> Result<()> {
+    let list = root().join("tests").join("python").join("requirements.txt");
+    let wanted = std::fs::read_to_string(&list)
+        .with_context(|| format!("cannot read {}", list.display()))?;
+    let stamp = folder().join("installed.txt");
+    if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(());
+    }
+    step("installing the official SDK and the emulator into a virtual environment");
+    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder())).context(
+        "Python 3 with its venv module is needed; on Debian: apt-get install python3-venv",
+    )?;
+    run(python()
+        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"])
+        .arg(&list))?;
+    std::fs::write(&stamp, wanted)?;
+    Ok(())
+}
+
+/// An AWS emulator on a free port.
+pub(crate) struct Emulator {
+    _server: Background,
+    pub(crate) endpoint: String,
+}
+
+impl Emulator {
+    pub(crate) fn start() -> Result<Self> {
+        let port = free_port()?;
+        let log = std::fs::File::create(target().join("emulator.log"))?;
+        let mut server = Background::start(
+            "the emulator",
+            python()
+                .args(["-m", "moto.server", "--host", "127.0.0.1", "--port", &port.to_string()])
+                .stdout(log.try_clone()?)
+                .stderr(log),
+        )?;
+        wait_for("the emulator did not answer", Duration::from_secs(60), || {
+            server.check()?;
+            Ok(std::net::TcpStream::connect(("127.0.0.1", port)).ok())
+        })?;
+        Ok(Self { _server: server, endpoint: format!("http://127.0.0.1:{port}") })
+    }
+}
+
+/// A port that nobody listens on at this moment.
+fn free_port() -> Result<u16> {
+    Ok(std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}

@@ -1,0 +1,49 @@
+//! `cargo xtask test`
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::process::{run, say, step};
+use crate::{build, python, workspace};
+
+/// Format, lints and every test
+#[derive(Args)]
+pub(crate) struct Test {
+    /// Only tests whose names contain this; leaves out format and lints
+    filter: Option<String>,
+}
+
+impl Test {
+    pub(crate) fn run(&self) -> Result<()> {
+        if self.filter.is_none() {
+            step("format");
+            run(build::cargo().args(["fmt", "--all", "--check"]))?;
+        }
+        python::install()?;
+        build::host()?;
+        build::guests()?;
+        step("tests");
+        let mut test = build::cargo();
+        test.args(["test", "--release", "--workspace", "--no-fail-fast"])
+            .env("MILLSTREAM_TARGET", workspace::target());
+        if let Some(filter) = &self.filter {
+            test.arg(filter);
+        }
+        run(&mut test)?;
+        if self.filter.is_none() {
+            step("lints");
+            run(build::cargo().args([
+                "clippy",
+                "--release",
+                "--workspace",
+                "--all-targets",
+                "--",
+                "--deny",
+                "warnings",
+            ]))?;
+            build::lint_guests()?;
+        }
+        say("\neverything passed");
+        Ok(())
+    }
+}
