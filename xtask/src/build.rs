@@ -40,7 +40,11 @@ pub(crate) fn guest_target() -> Result<()> {
     let sysroot = Command::new("rustc").args(["--print", "sysroot"]).output();
     let is_there = sysroot.is_ok_and(|output| {
         let sysroot = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-        Path::new(&sysroot).join("lib/rustlib").join(GUEST_TARGET).join("lib").is_dir()
+        Path::new(&sysroot)
+            .join("lib/rustlib")
+            .join(GUEST_TARGET)
+            .join("lib")
+            .is_dir()
     });
     if is_there {
         return Ok(());

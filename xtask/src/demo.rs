@@ -37,7 +37,11 @@ impl Demo {
         }
         build::host()?;
         build::guests()?;
-        if self.kinesis { kinesis(self.fast) } else { components(self.serve) }
+        if self.kinesis {
+            kinesis(self.fast)
+        } else {
+            components(self.serve)
+        }
     }
 }
 
@@ -61,8 +65,14 @@ impl Demonstration {
         std::fs::write(&file, config)?;
         step("starting the host");
         say(format!("   configuration  {}", file.display()));
-        say(format!("   streams        {}", folder.join("data").display()));
-        say(format!("   log            {}", folder.join("host.log").display()));
+        say(format!(
+            "   streams        {}",
+            folder.join("data").display()
+        ));
+        say(format!(
+            "   log            {}",
+            folder.join("host.log").display()
+        ));
         let log = std::fs::File::create(folder.join("host.log"))?;
         let mut host = Background::start(
             "the host",
@@ -81,7 +91,11 @@ impl Demonstration {
             let text = std::fs::read_to_string(folder.join("port")).unwrap_or_default();
             Ok(text.trim().parse::<u16>().ok())
         })?;
-        Ok(Self { folder, host, server: format!("127.0.0.1:{port}") })
+        Ok(Self {
+            folder,
+            host,
+            server: format!("127.0.0.1:{port}"),
+        })
     }
 
     /// How the stream and its one export stand.
@@ -90,16 +104,30 @@ impl Demonstration {
         let described = output(
             Command::new(workspace::millstream())
                 .current_dir(&self.folder)
-                .args(["stream", "describe", STREAM, "--json", "--server", &self.server]),
+                .args([
+                    "stream",
+                    "describe",
+                    STREAM,
+                    "--json",
+                    "--server",
+                    &self.server,
+                ]),
         );
         // Before the stream is made there is nothing to count.
-        let Ok(described) = described else { return Ok(None) };
+        let Ok(described) = described else {
+            return Ok(None);
+        };
         let described: Value = serde_json::from_str(&described)?;
         let export = &described["exports"][0];
         Ok(Some(Counters {
-            appended: described["newestSequenceNumber"].as_u64().map_or(0, |newest| newest + 1),
+            appended: described["newestSequenceNumber"]
+                .as_u64()
+                .map_or(0, |newest| newest + 1),
             exported: export["exportedMessagesCount"].as_u64().unwrap_or(0),
-            error: export["errorMessage"].as_str().unwrap_or_default().to_owned(),
+            error: export["errorMessage"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned(),
         }))
     }
 }
@@ -112,7 +140,11 @@ struct Counters {
 
 impl Counters {
     fn show(&self, since: Instant) {
-        let error = if self.error.is_empty() { "" } else { "  last error: " };
+        let error = if self.error.is_empty() {
+            ""
+        } else {
+            "  last error: "
+        };
         say(format!(
             "   {:>5.1} s   appended {:>6}   exported {:>6}{error}{}",
             since.elapsed().as_secs_f64(),
@@ -125,7 +157,11 @@ impl Counters {
 
 /// A producer component, a stream, the file plugin.
 fn components(serve: bool) -> Result<()> {
-    let count = if serve { String::new() } else { format!(", \"--count\", \"{MESSAGES}\"") };
+    let count = if serve {
+        String::new()
+    } else {
+        format!(", \"--count\", \"{MESSAGES}\"")
+    };
     let config = format!(
         r#"[server]
 listen = "127.0.0.1:0"
@@ -159,7 +195,9 @@ append = ["{STREAM}"]
     let since = Instant::now();
     let last = loop {
         std::thread::sleep(Duration::from_secs(1));
-        let Some(counters) = demo.counters()? else { continue };
+        let Some(counters) = demo.counters()? else {
+            continue;
+        };
         counters.show(since);
         let complete = counters.appended >= MESSAGES && counters.exported >= counters.appended;
         if !serve && (complete || since.elapsed() > Duration::from_secs(60)) {
@@ -170,11 +208,20 @@ append = ["{STREAM}"]
     demo.host.stop()?;
     let lines = lines_in(&out)?;
     step("summary");
-    say(format!("   appended  {} messages to the stream {STREAM}", last.appended));
-    say(format!("   exported  {} messages, {lines} JSON lines", last.exported));
+    say(format!(
+        "   appended  {} messages to the stream {STREAM}",
+        last.appended
+    ));
+    say(format!(
+        "   exported  {} messages, {lines} JSON lines",
+        last.exported
+    ));
     say(format!("   output    {}", out.display()));
     if lines != last.appended {
-        bail!("{} messages were appended, and {lines} lines are in the output", last.appended);
+        bail!(
+            "{} messages were appended, and {lines} lines are in the output",
+            last.appended
+        );
     }
     Ok(())
 }
@@ -193,12 +240,21 @@ fn kinesis(fast: bool) -> Result<()> {
     step("starting the Kinesis emulator");
     let emulator = Emulator::start()?;
     say(format!("   listening      {}", emulator.endpoint));
-    let tool = workspace::root().join("xtask").join("python").join("emulator.py");
-    run(python::python().arg(&tool).args([&emulator.endpoint, "create", STREAM]))?;
+    let tool = workspace::root()
+        .join("xtask")
+        .join("python")
+        .join("emulator.py");
+    run(python::python()
+        .arg(&tool)
+        .args([&emulator.endpoint, "create", STREAM]))?;
     let config = format!(
         r#"[server]
 listen = "127.0.0.1:8088"
 port-file = "port"
+
+# The stream asks for batches of ten; let them fill.
+[exports]
+linger = "15s"
 
 [plugin.kinesis]
 config = {{ region = "eu-central-1", endpoint = "{0}" }}
@@ -209,16 +265,27 @@ aws-services = ["kinesis"]
 "#,
         emulator.endpoint
     );
-    let credentials =
-        [("AWS_ACCESS_KEY_ID", "emulator"), ("AWS_SECRET_ACCESS_KEY", "emulator")];
+    let credentials = [
+        ("AWS_ACCESS_KEY_ID", "emulator"),
+        ("AWS_SECRET_ACCESS_KEY", "emulator"),
+    ];
     let mut demo = Demonstration::start(&config, &credentials)?;
 
     let (rate, count) = if fast { ("50", 500_u64) } else { ("1", 20) };
-    step(format!("the official Python SDK appends {count} timestamps, {rate} a second"));
+    step(format!(
+        "the official Python SDK appends {count} timestamps, {rate} a second"
+    ));
     let script = workspace::root().join("components/sdk-python/kinesis_timestamps.py");
     run(python::python()
         .arg(script)
-        .args(["--stream", STREAM, "--kinesis-stream", STREAM, "--rate", rate])
+        .args([
+            "--stream",
+            STREAM,
+            "--kinesis-stream",
+            STREAM,
+            "--rate",
+            rate,
+        ])
         .args(["--count", &count.to_string()]))?;
     let since = Instant::now();
     wait_for("the export did not finish", Duration::from_secs(30), || {
@@ -230,7 +297,11 @@ aws-services = ["kinesis"]
 
     step("what the emulator has");
     let records =
-        output(python::python().arg(&tool).args([&emulator.endpoint, "records", STREAM]))?;
+        output(
+            python::python()
+                .arg(&tool)
+                .args([&emulator.endpoint, "records", STREAM]),
+        )?;
     let records: Vec<String> = serde_json::from_str(&records)?;
     for (number, record) in records.iter().enumerate() {
         if number < 10 || number + 3 >= records.len() {
@@ -241,8 +312,13 @@ aws-services = ["kinesis"]
     }
     let in_order = records.is_sorted();
     step("summary");
-    say(format!("   appended  {count} messages with the official SDK"));
-    say(format!("   arrived   {} records, in order: {in_order}", records.len()));
+    say(format!(
+        "   appended  {count} messages with the official SDK"
+    ));
+    say(format!(
+        "   arrived   {} records, in order: {in_order}",
+        records.len()
+    ));
     if records.len() as u64 != count || !in_order {
         bail!("the records in the emulator are not what was appended");
     }

@@ -20,7 +20,9 @@ pub(crate) fn step(text: impl AsRef<str>) {
 /// Runs a program to its end, with its output shown.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let shown = shown(command);
-    let status = command.status().with_context(|| format!("cannot start `{shown}`"))?;
+    let status = command
+        .status()
+        .with_context(|| format!("cannot start `{shown}`"))?;
     if !status.success() {
         bail!("`{shown}` failed ({status})");
     }
@@ -30,7 +32,9 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 /// Runs a program to its end and returns what it printed.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
     let shown = shown(command);
-    let output = command.output().with_context(|| format!("cannot start `{shown}`"))?;
+    let output = command
+        .output()
+        .with_context(|| format!("cannot start `{shown}`"))?;
     if !output.status.success() {
         let complaint = String::from_utf8_lossy(&output.stderr);
         bail!("`{shown}` failed ({}): {}", output.status, complaint.trim());
@@ -41,7 +45,9 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
 fn shown(command: &Command) -> String {
     let program = command.get_program().to_string_lossy();
     let name = program.rsplit('/').next().unwrap_or(&program).to_owned();
-    command.get_args().fold(name, |shown, arg| format!("{shown} {}", arg.to_string_lossy()))
+    command.get_args().fold(name, |shown, arg| {
+        format!("{shown} {}", arg.to_string_lossy())
+    })
 }
 
 /// A program that runs beside us and ends with us.
@@ -52,7 +58,9 @@ pub(crate) struct Background {
 
 impl Background {
     pub(crate) fn start(name: &'static str, command: &mut Command) -> Result<Self> {
-        let child = command.spawn().with_context(|| format!("cannot start {name}"))?;
+        let child = command
+            .spawn()
+            .with_context(|| format!("cannot start {name}"))?;
         Ok(Self { child, name })
     }
 

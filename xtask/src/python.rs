@@ -28,11 +28,19 @@ pub(crate) fn install() -> Result<()> {
         return Ok(());
     }
     step("installing the official SDK and the emulator into a virtual environment");
-    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder())).context(
-        "Python 3 with its venv module is needed; on Debian: apt-get install python3-venv",
-    )?;
+    run(Command::new("python3")
+        .args(["-m", "venv", "--clear"])
+        .arg(folder()))
+    .context("Python 3 with its venv module is needed; on Debian: apt-get install python3-venv")?;
     run(python()
-        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"])
+        .args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--requirement",
+        ])
         .arg(&list))?;
     std::fs::write(&stamp, wanted)?;
     Ok(())
@@ -51,19 +59,35 @@ impl Emulator {
         let mut server = Background::start(
             "the emulator",
             python()
-                .args(["-m", "moto.server", "--host", "127.0.0.1", "--port", &port.to_string()])
+                .args([
+                    "-m",
+                    "moto.server",
+                    "--host",
+                    "127.0.0.1",
+                    "--port",
+                    &port.to_string(),
+                ])
                 .stdout(log.try_clone()?)
                 .stderr(log),
         )?;
-        wait_for("the emulator did not answer", Duration::from_secs(60), || {
-            server.check()?;
-            Ok(std::net::TcpStream::connect(("127.0.0.1", port)).ok())
-        })?;
-        Ok(Self { _server: server, endpoint: format!("http://127.0.0.1:{port}") })
+        wait_for(
+            "the emulator did not answer",
+            Duration::from_secs(60),
+            || {
+                server.check()?;
+                Ok(std::net::TcpStream::connect(("127.0.0.1", port)).ok())
+            },
+        )?;
+        Ok(Self {
+            _server: server,
+            endpoint: format!("http://127.0.0.1:{port}"),
+        })
     }
 }
 
 /// A port that nobody listens on at this moment.
 fn free_port() -> Result<u16> {
-    Ok(std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+    Ok(std::net::TcpListener::bind(("127.0.0.1", 0))?
+        .local_addr()?
+        .port())
 }

@@ -161,10 +161,16 @@ fn start(command: &Command, common: &Common) -> Result<(), Failed> {
 fn components(config: &Config) -> Result<Runtime, String> {
     let program = std::env::current_exe()
         .map_err(|error| format!("cannot find this program's own file: {error}"))?;
-    let data = config.path(&config.storage.folder);
-    create_folder(&data)?;
+    let cache_dir = match &config.plugins.cache {
+        Some(folder) => config.path(folder),
+        None => {
+            let data = config.path(&config.storage.folder);
+            create_folder(&data)?;
+            data.join("native-code")
+        }
+    };
     Runtime::new(RuntimeOptions {
-        cache_dir: data.join("native-code"),
+        cache_dir,
         compiler: CompileCommand {
             program,
             args: vec!["compile".into()],

@@ -77,6 +77,7 @@ impl Default for Storage {
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Plugins {
     pub(crate) folder: PathBuf,
+    pub(crate) cache: Option<PathBuf>,
     pub(crate) memory: Size,
     pub(crate) call_deadline: Span,
 }
@@ -85,6 +86,7 @@ impl Default for Plugins {
     fn default() -> Self {
         Self {
             folder: "plugins".into(),
+            cache: None,
             memory: Size::mebibytes(128),
             call_deadline: Span::seconds(60),
         }

@@ -1,0 +1,141 @@
+//! What an exporter says of itself, checked.
+
+use crate::contract::exports::millstream::plugin::exporter as wit;
+
+/// Who an exporter is and what it needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Description {
+    /// Lower-case letters, digits and hyphens, 1 to 64 characters.
+    pub name: String,
+    /// The exporter's own version.
+    pub version: String,
+    /// One sentence: what it exports to.
+    pub summary: String,
+    /// A JSON Schema of its configuration.
+    pub config_schema: serde_json::Value,
+    /// The largest batch it takes.
+    pub limits: BatchLimits,
+    /// What it asks the operator to grant.
+    pub wants: Wants,
+}
+
+/// The largest batch an exporter takes. No limit is zero, and `max_batch_bytes` is at least
+/// `max_message_bytes`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchLimits {
+    /// Messages a batch.
+    pub max_messages: u32,
+    /// Bytes of payload a batch.
+    pub max_batch_bytes: u64,
+    /// Bytes of payload a message.
+    pub max_message_bytes: u64,
+}
+
+/// What an exporter asks for. It is a request: only what the configuration grants is there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wants {
+    /// Names of hosts, in the form of a [`HostGrant`](crate::HostGrant).
+    pub hosts: Vec<String>,
+    /// AWS services whose requests the host shall sign.
+    pub aws_services: Vec<String>,
+    /// Folders, by their path in the component.
+    pub folders: Vec<String>,
+    /// Streams to append to or read from.
+    pub streams: Vec<String>,
+}
+
+impl Description {
+    /// Checks a description against the contract; the error says what is wrong.
+    pub(crate) fn parse(raw: wit::Description) -> Result<Self, String> {
+        if !is_plugin_name(&raw.name) {
+            return Err("`name` must be 1 to 64 lower-case letters, digits and hyphens".into());
+        }
+        if raw.version.is_empty() {
+            return Err("`version` is empty".into());
+        }
+        let config_schema: serde_json::Value = serde_json::from_str(&raw.config_schema)
+            .map_err(|error| format!("`config-schema` is not JSON ({error})"))?;
+        if !config_schema.is_object() {
+            return Err("`config-schema` is not a JSON object".into());
+        }
+        let limits = BatchLimits {
+            max_messages: raw.limits.max_messages,
+            max_batch_bytes: raw.limits.max_batch_bytes,
+            max_message_bytes: raw.limits.max_message_bytes,
+        };
+        if limits.max_messages == 0 || limits.max_message_bytes == 0 {
+            return Err("a limit of zero would let nothing through".into());
+        }
+        if limits.max_batch_bytes < limits.max_message_bytes {
+            return Err("`max-batch-bytes` is below `max-message-bytes`".into());
+        }
+        Ok(Self {
+            name: raw.name,
+            version: raw.version,
+            summary: raw.summary,
+            config_schema,
+            limits,
+            wants: Wants {
+                hosts: raw.wants.hosts,
+                aws_services: raw.wants.aws_services,
+                folders: raw.wants.folders,
+                streams: raw.wants.streams,
+            },
+        })
+    }
+}
+
+fn is_plugin_name(name: &str) -> bool {
+    (1..=64).contains(&name.len())
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw() -> wit::Description {
+        wit::Description {
+            name: "a-1".into(),
+            version: "1.0.0".into(),
+            summary: "Exports.".into(),
+            config_schema: "{}".into(),
+            limits: wit::Limits {
+                max_messages: 1,
+                max_batch_bytes: 2,
+                max_message_bytes: 2,
+            },
+            wants: wit::Wants {
+                hosts: vec![],
+                aws_services: vec![],
+                folders: vec![],
+                streams: vec![],
+            },
+        }
+    }
+
+    #[test]
+    fn a_description_within_the_contract_is_taken() {
+        assert_eq!(Description::parse(raw()).unwrap().limits.max_messages, 1);
+    }
+
+    #[test]
+    fn each_breach_of_the_contract_is_named() {
+        type Break = fn(&mut wit::Description);
+        let breaches: [(&str, Break); 5] = [
+            ("`name`", |d| d.name = "Kinesis!".into()),
+            ("`version`", |d| d.version.clear()),
+            ("`config-schema`", |d| d.config_schema = "{".into()),
+            ("zero", |d| d.limits.max_messages = 0),
+            ("`max-batch-bytes`", |d| d.limits.max_batch_bytes = 1),
+        ];
+        for (word, break_it) in breaches {
+            let mut description = raw();
+            break_it(&mut description);
+            let problem = Description::parse(description).unwrap_err();
+            assert!(problem.contains(word), "{problem}");
+        }
+    }
+}

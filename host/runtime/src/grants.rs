@@ -1,0 +1,314 @@
+//! What a component may reach. Nothing is there that is not named here.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// Everything that one instance was granted; the default is nothing at all.
+#[derive(Debug, Clone, Default)]
+pub struct Grants {
+    /// Hosts for HTTP.
+    pub hosts: Vec<HostGrant>,
+    /// AWS services whose requests the host signs, by the name used in signatures, such as
+    /// `kinesis`.
+    pub aws_services: Vec<String>,
+    /// Folders of the device.
+    pub folders: Vec<FolderGrant>,
+    /// Streams to append to, by name.
+    pub append: Vec<String>,
+    /// Streams to read from, by name.
+    pub read: Vec<String>,
+    /// Addresses to connect sockets to.
+    pub addresses: Vec<AddressGrant>,
+}
+
+/// A grant that cannot be understood; the text says what would be right.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` {problem}")]
+pub struct InvalidGrant {
+    text: String,
+    problem: &'static str,
+}
+
+impl InvalidGrant {
+    fn new(text: &str, problem: &'static str) -> Self {
+        Self {
+            text: text.into(),
+            problem,
+        }
+    }
+}
+
+/// How a host may be spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// In the clear.
+    Http,
+    /// Over TLS.
+    Https,
+}
+
+/// Hosts that HTTP requests may go to, written `[scheme://]host[:port]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostGrant {
+    /// The only scheme allowed; none allows `http` and `https`.
+    pub scheme: Option<Scheme>,
+    /// The host or hosts.
+    pub host: HostPattern,
+    /// The only port allowed; none allows every port.
+    pub port: Option<u16>,
+    /// Whether the name may stand for a private, loopback or link-local address. Without it such
+    /// addresses are refused, so that a name server cannot point a component at the device's own
+    /// network.
+    pub private: bool,
+}
+
+/// Which hosts a grant means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HostPattern {
+    /// A name whose labels are text or `*`, which stands for exactly one label. In lower case.
+    Name(String),
+    /// One address, written as such in the URL. It may be a private one.
+    Address(IpAddr),
+}
+
+impl HostPattern {
+    /// Whether a host as it stands in a URL is meant; IPv6 addresses without brackets.
+    pub(crate) fn matches(&self, host: &str) -> bool {
+        match (self, host.parse::<IpAddr>()) {
+            (Self::Address(granted), Ok(address)) => *granted == address,
+            (Self::Name(pattern), Err(_)) => {
+                let mut labels = host.split('.');
+                let all = pattern.split('.').all(|wanted| {
+                    labels.next().is_some_and(|label| {
+                        wanted.eq_ignore_ascii_case(label) || (wanted == "*" && !label.is_empty())
+                    })
+                });
+                all && labels.next().is_none()
+            }
+            _ => false,
+        }
+    }
+}
+
+impl FromStr for HostGrant {
+    type Err = InvalidGrant;
+
+    fn from_str(text: &str) -> Result<Self, InvalidGrant> {
+        let (scheme, rest) = match text.split_once("://") {
+            None => (None, text),
+            Some(("http", rest)) => (Some(Scheme::Http), rest),
+            Some(("https", rest)) => (Some(Scheme::Https), rest),
+            Some(_) => {
+                return Err(InvalidGrant::new(
+                    text,
+                    "has a scheme other than http or https",
+                ));
+            }
+        };
+        let (host, port) = split_port(rest)
+            .ok_or_else(|| InvalidGrant::new(text, "has a port that is not 1 to 65535"))?;
+        let host = if let Ok(address) = host.parse() {
+            HostPattern::Address(address)
+        } else if is_name_pattern(host) {
+            HostPattern::Name(host.to_ascii_lowercase())
+        } else {
+            return Err(InvalidGrant::new(
+                text,
+                "is not a host: write a name such as `kinesis.*.amazonaws.com`, where `*` is one \
+                 whole label, or an address, and nothing behind the port",
+            ));
+        };
+        Ok(Self {
+            scheme,
+            host,
+            port,
+            private: false,
+        })
+    }
+}
+
+impl fmt::Display for HostGrant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.scheme {
+            Some(Scheme::Http) => f.write_str("http://")?,
+            Some(Scheme::Https) => f.write_str("https://")?,
+            None => {}
+        }
+        match &self.host {
+            HostPattern::Name(name) => f.write_str(name)?,
+            HostPattern::Address(IpAddr::V6(address)) => write!(f, "[{address}]")?,
+            HostPattern::Address(address) => write!(f, "{address}")?,
+        }
+        self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
+    }
+}
+
+/// Splits `host`, `host:port`, `[v6]`, `[v6]:port` or a bare IPv6 address; none for a bad port.
+fn split_port(text: &str) -> Option<(&str, Option<u16>)> {
+    if let Some((address, rest)) = text.strip_prefix('[').and_then(|text| text.split_once(']')) {
+        let port = match rest.strip_prefix(':') {
+            Some(port) => Some(parse_port(port)?),
+            None if rest.is_empty() => None,
+            None => return None,
+        };
+        return Some((address, port));
+    }
+    match text.split_once(':') {
+        Some((host, port)) if !port.contains(':') => Some((host, Some(parse_port(port)?))),
+        _ => Some((text, None)),
+    }
+}
+
+fn parse_port(text: &str) -> Option<u16> {
+    text.parse().ok().filter(|&port| port != 0)
+}
+
+fn is_name_pattern(host: &str) -> bool {
+    host.len() <= 253
+        && host.split('.').all(|label| {
+            label == "*"
+                || (!label.is_empty()
+                    && label
+                        .bytes()
+                        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')))
+        })
+}
+
+/// What may be done in a folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FolderAccess {
+    /// Read files and list folders.
+    ReadOnly,
+    /// Everything, creating and deleting included.
+    ReadWrite,
+}
+
+/// A folder of the device that a component sees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FolderGrant {
+    /// The folder on the device; it must exist.
+    pub host: PathBuf,
+    /// The path under which the component opens it, such as `/out`.
+    pub guest: String,
+    /// What the component may do there.
+    pub access: FolderAccess,
+}
+
+/// An address that sockets may connect or send to, written `address[:port]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AddressGrant {
+    /// The address.
+    pub address: IpAddr,
+    /// The only port allowed; none allows every port.
+    pub port: Option<u16>,
+}
+
+impl AddressGrant {
+    pub(crate) fn matches(&self, address: SocketAddr) -> bool {
+        self.address.to_canonical() == address.ip().to_canonical()
+            && self.port.is_none_or(|port| port == address.port())
+    }
+}
+
+impl FromStr for AddressGrant {
+    type Err = InvalidGrant;
+
+    fn from_str(text: &str) -> Result<Self, InvalidGrant> {
+        let (address, port) = split_port(text)
+            .ok_or_else(|| InvalidGrant::new(text, "has a port that is not 1 to 65535"))?;
+        let address = address.parse().map_err(|_| {
+            InvalidGrant::new(text, "is not an address: write one such as `10.0.0.5:1883`")
+        })?;
+        Ok(Self { address, port })
+    }
+}
+
+impl fmt::Display for AddressGrant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.address, self.port) {
+            (address, Some(port)) => SocketAddr::new(address, port).fmt(f),
+            (address, None) => address.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(text: &str) -> HostGrant {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_star_stands_for_exactly_one_label() {
+        let grant = host("kinesis.*.amazonaws.com").host;
+        assert!(grant.matches("kinesis.eu-west-1.amazonaws.com"));
+        assert!(grant.matches("KINESIS.eu-west-1.AmazonAWS.com"));
+        for other in [
+            "kinesis.amazonaws.com",
+            "kinesis..amazonaws.com",
+            "kinesis.a.b.amazonaws.com",
+            "kinesis.eu-west-1.amazonaws.com.evil.net",
+            "x.kinesis.eu-west-1.amazonaws.com",
+            "s3.eu-west-1.amazonaws.com",
+        ] {
+            assert!(!grant.matches(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_of_names_never_means_an_address() {
+        assert!(!host("*.*.*.*").host.matches("169.254.169.254"));
+        assert!(host("169.254.169.254").host.matches("169.254.169.254"));
+        assert!(host("[::1]:80").host.matches("::1"));
+        assert!(!host("::1").host.matches("::2"));
+    }
+
+    #[test]
+    fn grants_are_written_as_they_are_read() {
+        for text in [
+            "https://a.b:8443",
+            "http://localhost",
+            "*.x",
+            "[::1]:80",
+            "10.0.0.1:1",
+        ] {
+            assert_eq!(host(text).to_string(), text);
+        }
+        assert_eq!(
+            "[::1]:5".parse::<AddressGrant>().unwrap().to_string(),
+            "[::1]:5"
+        );
+    }
+
+    #[test]
+    fn what_is_no_host_is_refused_with_a_reason() {
+        for text in [
+            "",
+            "ftp://a",
+            "a:0",
+            "a:70000",
+            "a/b",
+            "a b",
+            "s3-*.amazonaws.com",
+            "a..b",
+            "u@h",
+            "[::1]x",
+            "a:",
+        ] {
+            assert!(text.parse::<HostGrant>().is_err(), "{text}");
+        }
+        assert!("example.com:80".parse::<AddressGrant>().is_err());
+    }
+
+    #[test]
+    fn an_address_grant_sees_through_mapped_addresses() {
+        let grant: AddressGrant = "10.0.0.5:1883".parse().unwrap();
+        assert!(grant.matches("[::ffff:10.0.0.5]:1883".parse().unwrap()));
+        assert!(!grant.matches("10.0.0.5:1884".parse().unwrap()));
+        assert!(!grant.matches("10.0.0.6:1883".parse().unwrap()));
+    }
+}

@@ -1,0 +1,54 @@
+//! Calls into guest code: the time limit, and what a failed call means.
+
+use std::future::Future;
+use std::time::Duration;
+
+use wasmtime::{Store, Trap};
+
+use crate::error::RuntimeError;
+use crate::log::clean;
+use crate::runtime::Runtime;
+use crate::state::State;
+
+/// The longest text taken over from a guest into an error or an answer, in bytes.
+pub(crate) const MAX_TEXT: usize = 1 << 10;
+
+/// Runs a call that must end within `deadline`, waiting in the host included.
+///
+/// After an error the store holds a half-run guest: it must be dropped.
+pub(crate) async fn bounded<T>(
+    runtime: &Runtime,
+    label: &str,
+    deadline: Duration,
+    call: impl Future<Output = wasmtime::Result<T>>,
+) -> Result<wasmtime::Result<T>, RuntimeError> {
+    tokio::time::timeout(deadline, runtime.ticker().attend(call))
+        .await
+        .map_err(|_| RuntimeError::TimedOut {
+            component: label.into(),
+            after: deadline,
+        })
+}
+
+/// What a call's error means: a crash, or memory beyond the cap.
+pub(crate) fn fault(
+    store: &mut Store<State>,
+    label: &str,
+    error: &wasmtime::Error,
+) -> RuntimeError {
+    let limiter = &mut store.data_mut().limiter;
+    if limiter.take_refused() {
+        return RuntimeError::OutOfMemory {
+            component: label.into(),
+            limit: limiter.cap(),
+        };
+    }
+    let reason = match error.downcast_ref::<Trap>() {
+        Some(trap) => trap.to_string(),
+        None => format!("{error:#}"),
+    };
+    RuntimeError::Trapped {
+        component: label.into(),
+        reason: clean(&reason, MAX_TEXT),
+    }
+}

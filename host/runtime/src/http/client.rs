@@ -1,0 +1,167 @@
+//! The pooled client.
+//!
+//! A pool is keyed by scheme and authority only, so a connection that one component opened serves
+//! another that may speak to the same name. To keep a connection to a private address from serving a
+//! component whose grant reaches only public ones, each [`Reach`] has a pool of its own.
+
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::{HttpConnector, capture_connection};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::sync::OnceCell;
+use wasmtime_wasi_http::{Error, WasiBody};
+
+use super::address::Reach;
+use super::fault;
+use super::resolver::Resolver;
+
+/// Idle connections kept for each host.
+const MAX_IDLE: usize = 4;
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long connecting may take if the guest does not say: name, TCP and TLS together.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// A connection of HTTP/2 with requests under way is asked this often whether it still lives.
+const PING_INTERVAL: Duration = Duration::from_secs(20);
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
+
+type Pool = Client<HttpsConnector<HttpConnector<Resolver>>, WasiBody>;
+
+/// The time limits of one request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Timeouts {
+    pub(super) connect: Duration,
+    pub(super) first_byte: Duration,
+}
+
+/// The client of all components; it is made when the first request is sent.
+#[derive(Default)]
+pub(super) struct HttpClient {
+    pools: OnceCell<Pools>,
+}
+
+struct Pools {
+    public: Pool,
+    loopback: Pool,
+    private: Pool,
+}
+
+impl HttpClient {
+    /// Sends a request that has been let through, and returns when the head of the response is
+    /// there. Dropping the future gives the request up.
+    pub(super) async fn send(
+        &self,
+        reach: Reach,
+        mut request: Request<WasiBody>,
+        timeouts: Timeouts,
+    ) -> Result<Response<Incoming>, SendError> {
+        let pools = self.pools.get_or_try_init(Pools::new).await?;
+        let mut connection = capture_connection(&mut request);
+        let connected = async {
+            connection.wait_for_connection_metadata().await;
+        };
+        let response = pools.of(reach).request(request);
+        tokio::pin!(response);
+        tokio::select! {
+            biased;
+            answer = &mut response => return answer.map_err(SendError::Client),
+            () = connected => {}
+            () = tokio::time::sleep(timeouts.connect) => {
+                return Err(SendError::Code(Error::ConnectionTimeout));
+            }
+        }
+        match tokio::time::timeout(timeouts.first_byte, response).await {
+            Ok(answer) => answer.map_err(SendError::Client),
+            Err(_) => Err(SendError::Code(Error::ConnectionReadTimeout)),
+        }
+    }
+}
+
+/// Why a request was not answered.
+pub(super) enum SendError {
+    /// The client says so.
+    Client(hyper_util::client::legacy::Error),
+    /// The host says so.
+    Code(Error),
+}
+
+impl SendError {
+    /// The code that a guest sees.
+    pub(super) fn code(self) -> Error {
+        match self {
+            Self::Client(error) => fault::code(&error),
+            Self::Code(code) => code,
+        }
+    }
+}
+
+impl Pools {
+    async fn new() -> Result<Self, SendError> {
+        let internal = |error: String| SendError::Code(Error::InternalError(Some(error)));
+        let roots = tokio::task::spawn_blocking(system_roots)
+            .await
+            .map_err(|error| internal(error.to_string()))?;
+        let tls =
+            ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
+                .with_safe_default_protocol_versions()
+                .map_err(|error| internal(error.to_string()))?
+                .with_root_certificates(roots)
+                .with_no_client_auth();
+        let pool = |reach| build(reach, tls.clone());
+        Ok(Self {
+            public: pool(Reach::Public),
+            loopback: pool(Reach::Loopback),
+            private: pool(Reach::Private),
+        })
+    }
+
+    fn of(&self, reach: Reach) -> &Pool {
+        match reach {
+            Reach::Public => &self.public,
+            Reach::Loopback => &self.loopback,
+            Reach::Private => &self.private,
+        }
+    }
+}
+
+fn build(reach: Reach, tls: ClientConfig) -> Pool {
+    let mut tcp = HttpConnector::new_with_resolver(Resolver::new(reach));
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    // A request gives up by itself; this ends attempts that outlive their request.
+    tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    let connector = HttpsConnectorBuilder::new()
+        .with_tls_config(tls)
+        .https_or_http()
+        .enable_all_versions()
+        .wrap_connector(tcp);
+    Client::builder(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .pool_max_idle_per_host(MAX_IDLE)
+        .http2_keep_alive_interval(PING_INTERVAL)
+        .http2_keep_alive_timeout(PING_TIMEOUT)
+        .build(connector)
+}
+
+/// The certificates that the system trusts, or those that `SSL_CERT_FILE` and `SSL_CERT_DIR` name.
+fn system_roots() -> RootCertStore {
+    let found = rustls_native_certs::load_native_certs();
+    for error in &found.errors {
+        tracing::debug!(%error, "a root certificate cannot be read");
+    }
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(found.certs);
+    if roots.is_empty() {
+        tracing::warn!(
+            "no root certificates were found, so every https request will fail: install the \
+             system's ca-certificates, or set SSL_CERT_FILE, and restart"
+        );
+    }
+    roots
+}

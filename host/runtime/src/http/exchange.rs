@@ -1,0 +1,232 @@
+//! One request, from the guest's hands to the head of the response.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
+use http_body::Frame;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use tokio::sync::Semaphore;
+use tracing::Level;
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
+
+use super::body::{LentBody, TimedBody};
+use super::client::{CONNECT_TIMEOUT, SendError, Timeouts};
+use super::destination::Destination;
+use super::sign::{self, SigningScope};
+use super::{HttpHost, TrafficCounter, fault};
+use crate::grants::Grants;
+use crate::log::PluginLog;
+use crate::sandbox::Sandbox;
+
+/// Requests of one instance under way at once; further ones wait.
+const MAX_UNDER_WAY: usize = 8;
+/// The largest body of a request to sign, in bytes: it is held whole, since its hash is signed.
+const MAX_SIGNED_BODY: usize = 16 << 20;
+
+/// What the requests of one instance have in common.
+pub(super) struct Exchange {
+    host: Arc<HttpHost>,
+    plugin: String,
+    log: Arc<PluginLog>,
+    grants: Arc<Grants>,
+    /// The longest that any time limit of a request may be.
+    longest: Duration,
+    traffic: Arc<TrafficCounter>,
+    turns: Semaphore,
+}
+
+/// Why a request is not sent as it is.
+enum Refusal {
+    /// The guest sees an error.
+    Error(Error),
+    /// The guest sees an answer that the host gives in the place of the destination.
+    Answer(Response<WasiBody>),
+}
+
+impl Exchange {
+    pub(super) fn new(host: Arc<HttpHost>, sandbox: &Sandbox) -> Self {
+        Self {
+            host,
+            plugin: sandbox.plugin.clone(),
+            log: Arc::clone(&sandbox.log),
+            grants: Arc::clone(&sandbox.grants),
+            longest: sandbox.limits.call_deadline,
+            traffic: Arc::clone(&sandbox.traffic),
+            turns: Semaphore::new(MAX_UNDER_WAY),
+        }
+    }
+
+    /// Does everything that [`super`] says for one request.
+    pub(super) async fn perform(
+        &self,
+        request: Request<WasiBody>,
+        options: RequestOptions,
+    ) -> Result<Response<WasiBody>, Error> {
+        let (parts, body) = request.into_parts();
+        let body = LentBody::new(body);
+        let outcome = self
+            .attempt(parts, body.clone().boxed_unsync(), options)
+            .await;
+        if outcome.is_err() {
+            body.drain().await;
+        }
+        outcome
+    }
+
+    async fn attempt(
+        &self,
+        mut parts: Parts,
+        body: WasiBody,
+        options: RequestOptions,
+    ) -> Result<Response<WasiBody>, Error> {
+        let destination = Destination::of(&parts.uri)?;
+        let reach = destination.reach(&self.grants.hosts).ok_or_else(|| {
+            self.log.write(Level::WARN, &format!(
+                "refused a request to {destination}: the host is not granted; to allow it, add it \
+                 to `[plugin.{}.grants] hosts = [\"{}\"]`",
+                self.plugin,
+                destination.authority(),
+            ));
+            Error::HttpRequestDenied
+        })?;
+        parts.uri = destination.normalize(parts.uri)?;
+        let _turn = self
+            .turns
+            .acquire()
+            .await
+            .map_err(|_| Error::InternalError(None))?;
+        let body = match self.sign(&mut parts, body).await {
+            Ok(body) => body,
+            Err(Refusal::Error(error)) => return Err(error),
+            Err(Refusal::Answer(answer)) => return Ok(answer),
+        };
+
+        self.traffic.request();
+        let sent = Arc::clone(&self.traffic);
+        let body = body.inspect_frame(move |frame| sent.sent(data_len(frame)));
+        let request = Request::from_parts(parts, body.boxed_unsync());
+        let within = |wanted: Option<Duration>, usual| wanted.unwrap_or(usual).min(self.longest);
+        let timeouts = Timeouts {
+            connect: within(options.connect_timeout, CONNECT_TIMEOUT),
+            first_byte: within(options.first_byte_timeout, self.longest),
+        };
+        let between = within(options.between_bytes_timeout, self.longest);
+        let response = self
+            .host
+            .client
+            .send(reach, request, timeouts)
+            .await
+            .map_err(|error| {
+                self.report(&destination, &error);
+                error.code()
+            })?;
+        let received = Arc::clone(&self.traffic);
+        Ok(response.map(|body| {
+            TimedBody::new(body, between)
+                .inspect_frame(move |frame| received.received(data_len(frame)))
+                .boxed_unsync()
+        }))
+    }
+
+    /// Signs the request if it asks for that.
+    async fn sign(&self, parts: &mut Parts, body: WasiBody) -> Result<WasiBody, Refusal> {
+        let scope = match SigningScope::take(&mut parts.headers) {
+            Ok(None) => return Ok(body),
+            Ok(Some(scope)) => scope,
+            Err(problem) => {
+                self.log
+                    .write(Level::WARN, &format!("refused a request: {problem}"));
+                return Err(Refusal::Error(Error::HttpRequestDenied));
+            }
+        };
+        if !self.grants.aws_services.contains(&scope.service) {
+            self.log.write(Level::WARN, &format!(
+                "refused to sign a request: the AWS service `{service}` is not granted; to allow \
+                 it, add it to `[plugin.{plugin}.grants] aws-services = [\"{service}\"]`",
+                service = scope.service,
+                plugin = self.plugin,
+            ));
+            return Err(Refusal::Error(Error::HttpRequestDenied));
+        }
+        let body = collect(body).await.map_err(Refusal::Error)?;
+        let credentials = match self.host.credentials.get().await {
+            Ok(credentials) => credentials,
+            Err(error) => return Err(Refusal::Answer(no_credentials(&error.to_string()))),
+        };
+        sign::sign(parts, &body, &scope, credentials, SystemTime::now()).map_err(|problem| {
+            self.log.write(
+                Level::WARN,
+                &format!("a request cannot be signed: {problem}"),
+            );
+            Refusal::Error(Error::HttpRequestDenied)
+        })?;
+        Ok(Full::new(body)
+            .map_err(|never| match never {})
+            .boxed_unsync())
+    }
+
+    fn report(&self, destination: &Destination, error: &SendError) {
+        let SendError::Client(error) = error else {
+            return;
+        };
+        match fault::prohibited(error) {
+            Some(refusal) => self.log.write(
+                Level::WARN,
+                &format!(
+                    "refused a request to {destination}: {refusal}; if that is right, move \
+                     the host to `[plugin.{}.grants] private-hosts`",
+                    self.plugin,
+                ),
+            ),
+            None => self.log.write(
+                Level::DEBUG,
+                &format!("a request to {destination} failed: {}", fault::chain(error)),
+            ),
+        }
+    }
+}
+
+fn data_len(frame: &Frame<Bytes>) -> usize {
+    frame.data_ref().map_or(0, Bytes::len)
+}
+
+/// The whole body, within the limit.
+async fn collect(body: WasiBody) -> Result<Bytes, Error> {
+    match Limited::new(body, MAX_SIGNED_BODY).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => {
+            Err(Error::HttpRequestBodySize(Some(MAX_SIGNED_BODY as u64)))
+        }
+        Err(error) => Err(error
+            .downcast()
+            .map_or(Error::HttpProtocolError, |error| *error)),
+    }
+}
+
+/// Answers in the place of an AWS service, as it would answer to unknown credentials, so that an
+/// exporter reports a matter of credentials and not of the network.
+fn no_credentials(reason: &str) -> Response<WasiBody> {
+    const KIND: &str = "UnrecognizedClientException";
+    let text = serde_json::json!({ "__type": KIND, "message": reason }).to_string();
+    let body = Full::new(Bytes::from(text))
+        .map_err(|never| match never {})
+        .boxed_unsync();
+    let mut answer = Response::new(body);
+    *answer.status_mut() = StatusCode::FORBIDDEN;
+    let headers = answer.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/x-amz-json-1.1"),
+    );
+    headers.insert(
+        HeaderName::from_static("x-amzn-errortype"),
+        HeaderValue::from_static(KIND),
+    );
+    answer
+}
+
+#[cfg(test)]
+mod tests;

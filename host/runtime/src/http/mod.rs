@@ -1,0 +1,107 @@
+//! The network of components: HTTP through one client of the host.
+//!
+//! A request goes through these steps, and a component can skip none of them:
+//!
+//! 1. its destination must match a granted host by scheme, name and port (`destination`);
+//! 2. if it asks for a signature, the service must be granted; what the guest says of credentials is
+//!    removed and the request is signed with those of the host (`sign`);
+//! 3. the address behind the name must be one that the grant may mean (`resolver`, `address`), so
+//!    that a name server cannot point a component at the device's own network;
+//! 4. it is sent over a pooled connection, within time limits (`client`), and its bytes are counted
+//!    (`traffic`).
+//!
+//! Redirects are answers like any other: the guest follows them, through the same steps. Proxy
+//! settings of the environment are not used.
+
+mod address;
+mod body;
+mod client;
+mod destination;
+mod exchange;
+mod fault;
+mod resolver;
+mod sign;
+mod traffic;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use http::{Request, Response};
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
+
+use crate::credentials::{Credentials, CredentialsSource};
+use crate::sandbox::Sandbox;
+use client::HttpClient;
+use exchange::Exchange;
+
+pub use traffic::Traffic;
+pub(crate) use traffic::TrafficCounter;
+
+/// Bytes that a guest hands over in one write to a request's body. Together with the bound on
+/// resources it limits what unsent bodies can hold.
+const BODY_CHUNK: usize = 128 << 10;
+
+/// What all components share: the client, the credentials and the count of all bytes.
+pub(crate) struct HttpHost {
+    client: HttpClient,
+    credentials: Credentials,
+    total: Arc<TrafficCounter>,
+}
+
+impl HttpHost {
+    pub(crate) fn new(credentials: CredentialsSource) -> Self {
+        Self {
+            client: HttpClient::default(),
+            credentials: Credentials::new(credentials),
+            total: TrafficCounter::new(),
+        }
+    }
+
+    /// The bytes of all components.
+    pub(crate) fn total(&self) -> &Arc<TrafficCounter> {
+        &self.total
+    }
+}
+
+/// The network of one instance.
+pub(crate) struct HttpAccess {
+    exchange: Arc<Exchange>,
+}
+
+impl HttpAccess {
+    pub(crate) fn new(host: &Arc<HttpHost>, sandbox: &Sandbox) -> Self {
+        Self {
+            exchange: Arc::new(Exchange::new(Arc::clone(host), sandbox)),
+        }
+    }
+}
+
+type Worker = Box<dyn Future<Output = Result<(), Error>> + Send>;
+
+impl WasiHttpHooks for HttpAccess {
+    /// The client sets the header, in the form that suits the connection's version.
+    fn set_host_header(&mut self) -> bool {
+        false
+    }
+
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        BODY_CHUNK
+    }
+
+    fn send_request(
+        &mut self,
+        request: Request<WasiBody>,
+        options: Option<RequestOptions>,
+        _body_sent: Worker,
+    ) -> Box<dyn Future<Output = Result<(Response<WasiBody>, Worker), Error>> + Send> {
+        let exchange = Arc::clone(&self.exchange);
+        Box::new(async move {
+            let response = exchange
+                .perform(request, options.unwrap_or_default())
+                .await?;
+            // The pool drives the connection; nothing is left to do for this request.
+            let worker: Worker = Box::new(std::future::ready(Ok(())));
+            Ok((response, worker))
+        })
+    }
+}

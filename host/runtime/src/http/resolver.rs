@@ -1,0 +1,107 @@
+//! Names to addresses, without those that a grant does not mean.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::vec;
+
+use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
+use tower_service::Service;
+
+use super::address::Reach;
+
+/// Why a name has no address to connect to.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ResolveError {
+    /// The system's resolver found nothing.
+    #[error("the name `{name}` cannot be resolved: {source}")]
+    Lookup { name: String, source: io::Error },
+    /// It found only addresses that are refused.
+    #[error("the name `{name}` stands for {address}, which its grant does not cover")]
+    Prohibited { name: String, address: IpAddr },
+}
+
+/// The system's resolver and a filter behind it.
+#[derive(Debug, Clone)]
+pub(super) struct Resolver {
+    system: GaiResolver,
+    reach: Reach,
+}
+
+impl Resolver {
+    pub(super) fn new(reach: Reach) -> Self {
+        Self {
+            system: GaiResolver::new(),
+            reach,
+        }
+    }
+}
+
+impl Service<Name> for Resolver {
+    type Response = vec::IntoIter<SocketAddr>;
+    type Error = ResolveError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, ResolveError>> + Send>>;
+
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), ResolveError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        let reach = self.reach;
+        let text = name.as_str().to_owned();
+        let lookup = self.system.call(name);
+        Box::pin(async move {
+            match lookup.await {
+                Ok(found) => filter(reach, text, found),
+                Err(source) => Err(ResolveError::Lookup { name: text, source }),
+            }
+        })
+    }
+}
+
+fn filter(
+    reach: Reach,
+    name: String,
+    found: impl Iterator<Item = SocketAddr>,
+) -> Result<vec::IntoIter<SocketAddr>, ResolveError> {
+    let (allowed, refused): (Vec<_>, Vec<_>) =
+        found.partition(|address| reach.allows(address.ip()));
+    match (allowed.is_empty(), refused.first()) {
+        (true, Some(address)) => Err(ResolveError::Prohibited {
+            name,
+            address: address.ip(),
+        }),
+        (true, None) => {
+            let source = io::Error::other("it has no address");
+            Err(ResolveError::Lookup { name, source })
+        }
+        (false, _) => Ok(allowed.into_iter()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(reach: Reach, addresses: &[&str]) -> Result<Vec<SocketAddr>, ResolveError> {
+        let addresses = addresses.iter().map(|text| text.parse().unwrap());
+        filter(reach, "n".into(), addresses).map(Iterator::collect)
+    }
+
+    #[test]
+    fn refused_addresses_are_left_out() {
+        let left = found(Reach::Public, &["10.0.0.1:0", "1.1.1.1:0"]).unwrap();
+        assert_eq!(left, ["1.1.1.1:0".parse().unwrap()]);
+    }
+
+    #[test]
+    fn a_name_of_refused_addresses_alone_is_refused() {
+        let error = found(Reach::Public, &["127.0.0.1:0"]).unwrap_err();
+        assert!(matches!(error, ResolveError::Prohibited { .. }));
+        assert!(matches!(
+            found(Reach::Public, &[]),
+            Err(ResolveError::Lookup { .. })
+        ));
+    }
+}

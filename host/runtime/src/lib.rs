@@ -1,0 +1,70 @@
+//! Loads WebAssembly components and runs them in a sandbox.
+//!
+//! Two kinds of component exist (`wit/`): an *exporter* carries batches of messages to a
+//! destination, a *producer* is a WASI command that makes messages. This is the only crate that
+//! names wasmtime; it knows nothing of how streams are kept or of the network protocol. What a
+//! component may do to streams comes in through [`StreamAccess`].
+//!
+//! # From a file to a call
+//!
+//! [`Runtime::load`] reads a `.wasm`, looks its hash up in the cache of native code, and on a miss
+//! has a short-lived child process compile it: compiling takes several times the memory that
+//! running does, and memory that a child used goes back to the system. Only files of that cache are
+//! ever deserialised, because native code is trusted code. A [`Component`] is then checked once
+//! against everything the host offers, so that instances cost microseconds.
+//!
+//! [`Component::open`] makes an [`Exporter`]: one warm instance with its own memory. It is dropped
+//! after a trap, a missed deadline or growth beyond a mark, and made again by the next call.
+//! [`Component::run`] runs a producer to its end.
+//!
+//! # The sandbox
+//!
+//! * **Nothing is there without a grant** ([`Grants`]): no network, folder, stream, environment or
+//!   credential.
+//! * **Time.** Guest code yields to the async executor every few milliseconds (epoch interruption),
+//!   so a time limit around a call stops endless loops and endless waits alike.
+//! * **Memory.** All linear memories and tables of an instance count against one cap; handles,
+//!   header sizes and buffers that the host keeps for a guest are bounded too.
+//! * **Network.** Guests speak HTTP through one pooled client of the host, which checks the name of
+//!   every destination against the grants and then the address behind the name, owns TLS, and signs
+//!   requests to AWS services. Credentials never enter a guest.
+
+mod cache;
+mod compile;
+mod component;
+mod contract;
+mod credentials;
+mod description;
+mod engine;
+mod error;
+mod exporter;
+mod grants;
+mod guest;
+mod http;
+mod limits;
+mod linker;
+mod log;
+mod producer;
+mod runtime;
+mod sandbox;
+mod state;
+mod stdout;
+mod streams;
+#[cfg(test)]
+mod testing;
+mod ticker;
+
+pub use compile::{CompileCommand, compile_file};
+pub use component::{Component, ComponentKind};
+pub use credentials::CredentialsSource;
+pub use description::{BatchLimits, Description, Wants};
+pub use error::{ExportFailure, RuntimeError};
+pub use exporter::{Disposition, Exporter, ExporterSettings, Undelivered};
+pub use grants::{
+    AddressGrant, FolderAccess, FolderGrant, Grants, HostGrant, HostPattern, InvalidGrant, Scheme,
+};
+pub use http::Traffic;
+pub use limits::Limits;
+pub use producer::{ProducerEnd, ProducerSettings, StdoutTo};
+pub use runtime::{Runtime, RuntimeOptions};
+pub use streams::{BoxFuture, Message, ReadOptions, StreamAccess, StreamError};

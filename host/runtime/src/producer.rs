@@ -1,0 +1,150 @@
+//! Runs producers: WASI commands whose work is `wasi:cli/run`.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use wasmtime::Store;
+use wasmtime_wasi::I32Exit;
+use wasmtime_wasi::cli::AsyncStdoutStream;
+use wasmtime_wasi::p2::bindings::CommandPre;
+
+use crate::component::Component;
+use crate::error::RuntimeError;
+use crate::grants::Grants;
+use crate::guest::fault;
+use crate::http::TrafficCounter;
+use crate::limits::Limits;
+use crate::log::PluginLog;
+use crate::sandbox::Sandbox;
+use crate::state::State;
+use crate::stdout::{LinePump, PIPE};
+use crate::streams::{StreamAccess, StreamError};
+
+/// Everything a producer needs for one run.
+pub struct ProducerSettings {
+    /// Its name in the log.
+    pub label: String,
+    /// Its arguments. By custom the first is the program's own name.
+    pub args: Vec<String>,
+    /// Its environment: only what is here.
+    pub env: Vec<(String, String)>,
+    /// What it may reach.
+    pub grants: Grants,
+    /// What it may take. Its run has no deadline.
+    pub limits: Limits,
+    /// The streams behind the grants.
+    pub streams: Arc<dyn StreamAccess>,
+    /// Where its standard output goes.
+    pub stdout: StdoutTo,
+}
+
+/// Where a producer's standard output goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StdoutTo {
+    /// Into the host's log, a line at a time.
+    Log,
+    /// Into the stream of this name: each line is a message, without its end, and empty lines are
+    /// left out. Naming it here is the grant. A line of more than 1 MiB is left out with a warning;
+    /// while the stream is full, the producer waits.
+    Stream(String),
+}
+
+/// How a producer ended by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProducerEnd {
+    /// It succeeded.
+    Finished,
+    /// It says that it failed.
+    Failed {
+        /// Its exit code; 1 if it named none.
+        code: i32,
+    },
+}
+
+/// Runs a producer to its end.
+pub(crate) async fn run(
+    component: &Component,
+    program: &CommandPre<State>,
+    settings: ProducerSettings,
+    stop: watch::Receiver<bool>,
+) -> Result<ProducerEnd, RuntimeError> {
+    let runtime = component.runtime();
+    let log = PluginLog::new(settings.label);
+    let sandbox = Sandbox {
+        plugin: component.name().to_owned(),
+        log: Arc::clone(&log),
+        grants: Arc::new(settings.grants),
+        limits: settings.limits,
+        args: settings.args,
+        env: settings.env,
+        streams: Some(Arc::clone(&settings.streams)),
+        stop: stop.clone(),
+        traffic: TrafficCounter::within(runtime.http().total()),
+    };
+    let StdoutTo::Stream(stream) = settings.stdout else {
+        let store = sandbox.store(runtime, None).await?;
+        return call(component, program, store, log.label()).await;
+    };
+
+    let (guest_end, host_end) = tokio::io::duplex(PIPE);
+    let stdout = AsyncStdoutStream::new(PIPE, guest_end);
+    let store = sandbox.store(runtime, Some(stdout)).await?;
+    let lost = |error: StreamError| RuntimeError::Stdout {
+        component: log.label().into(),
+        stream: stream.clone(),
+        reason: error.to_string(),
+    };
+    let pump = LinePump {
+        streams: settings.streams,
+        stream: stream.clone(),
+        log: Arc::clone(&log),
+        stop,
+    };
+    let pump = pump.run(host_end);
+    tokio::pin!(pump);
+    let guest = call(component, program, store, log.label());
+    tokio::pin!(guest);
+    tokio::select! {
+        // The pump ends by itself only when its stream is lost: the guest would write for nobody.
+        pumped = &mut pump => {
+            pumped.map_err(lost)?;
+            guest.await
+        }
+        // The store is gone and with it the guest's end of the pipe: the rest is in the pipe.
+        end = &mut guest => {
+            let pumped = pump.await;
+            let end = end?;
+            pumped.map_err(lost)?;
+            Ok(end)
+        }
+    }
+}
+
+/// Calls `wasi:cli/run` and drops the instance.
+async fn call(
+    component: &Component,
+    program: &CommandPre<State>,
+    mut store: Store<State>,
+    label: &str,
+) -> Result<ProducerEnd, RuntimeError> {
+    let answer = component
+        .runtime()
+        .ticker()
+        .attend(async {
+            let command = program.instantiate_async(&mut store).await?;
+            command.wasi_cli_run().call_run(&mut store).await
+        })
+        .await;
+    match answer {
+        Ok(Ok(())) => Ok(ProducerEnd::Finished),
+        Ok(Err(())) => Ok(ProducerEnd::Failed { code: 1 }),
+        Err(error) => match error.downcast_ref::<I32Exit>() {
+            Some(I32Exit(0)) => Ok(ProducerEnd::Finished),
+            Some(&I32Exit(code)) => Ok(ProducerEnd::Failed { code }),
+            None => Err(fault(&mut store, label, &error)),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,241 @@
+//! The runtime: one engine, one linker, one HTTP client and one cache for all components.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use tokio::sync::Mutex;
+use wasmtime::Engine;
+use wasmtime::component::Linker;
+
+use crate::cache::Cache;
+use crate::compile::{self, CompileCommand};
+use crate::component::{Component, Origin};
+use crate::credentials::CredentialsSource;
+use crate::error::RuntimeError;
+use crate::http::{HttpHost, Traffic};
+use crate::state::State;
+use crate::ticker::Ticker;
+use crate::{engine, linker};
+
+/// The largest component, in bytes. Python's, the largest kind seen, have 18 MB.
+const MAX_COMPONENT: u64 = 256 << 20;
+
+/// What a runtime needs to know.
+#[derive(Debug, Clone)]
+pub struct RuntimeOptions {
+    /// The folder of native code. It is made with mode 0700 if it is not there, and refused if
+    /// another user could write to it.
+    pub cache_dir: PathBuf,
+    /// How to start the child process that compiles.
+    pub compiler: CompileCommand,
+    /// Where credentials for AWS come from.
+    pub credentials: CredentialsSource,
+}
+
+/// Loads components. Clones are cheap and mean the same runtime.
+#[derive(Clone)]
+pub struct Runtime {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    engine: Engine,
+    linker: Linker<State>,
+    ticker: Ticker,
+    http: Arc<HttpHost>,
+    cache: Arc<Cache>,
+    compiler: CompileCommand,
+    /// One compilation at a time: each takes much memory, and the second of the same file finds it
+    /// in the cache.
+    compiling: Mutex<()>,
+}
+
+impl Runtime {
+    /// Prepares everything that components share, and checks the cache folder.
+    ///
+    /// # Errors
+    ///
+    /// [`RuntimeError::Cache`] and [`RuntimeError::CacheUnsafe`] for the folder,
+    /// [`RuntimeError::Engine`] if wasmtime cannot work on this machine.
+    pub fn new(options: RuntimeOptions) -> Result<Self, RuntimeError> {
+        let engine = engine::new()?;
+        let inner = Inner {
+            linker: linker::new(&engine)?,
+            ticker: Ticker::start(&engine)?,
+            http: Arc::new(HttpHost::new(options.credentials)),
+            cache: Arc::new(Cache::open(options.cache_dir, &engine)?),
+            compiler: options.compiler,
+            compiling: Mutex::new(()),
+            engine,
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// Loads a component, from the cache if it was loaded before; otherwise a child process compiles
+    /// it, which takes seconds.
+    ///
+    /// # Errors
+    ///
+    /// `Unreadable`, `TooLarge`, `NotWebAssembly` and `CoreModule` for the file; `NoEntry`,
+    /// `ContractVersion`, `ContractShape` and `UnknownImport` for a component that does not fit this
+    /// host; `Compile`, `CompileTimeout`, `CompilerMissing` and `Cache` for what lies between.
+    pub async fn load(&self, path: &Path) -> Result<Component, RuntimeError> {
+        let owned = path.to_owned();
+        let (bytes, sha256) = blocking(move || {
+            let bytes = read(&owned)?;
+            check_header(&owned, &bytes)?;
+            let sha256 = hex(&Sha256::digest(&bytes));
+            Ok((bytes, sha256))
+        })
+        .await?;
+        let origin = Origin {
+            path: path.to_owned(),
+            sha256,
+            size: bytes.len() as u64,
+        };
+
+        let native = match self.cached(&origin.sha256).await? {
+            Some(native) => native,
+            None => {
+                let _turn = self.inner.compiling.lock().await;
+                match self.cached(&origin.sha256).await? {
+                    Some(native) => native,
+                    None => self.compile(&origin, bytes).await?,
+                }
+            }
+        };
+        Component::link(self, origin, &native)
+    }
+
+    /// Bytes that all components together have sent and received over HTTP.
+    pub fn traffic(&self) -> Traffic {
+        self.inner.http.total().snapshot()
+    }
+
+    async fn cached(
+        &self,
+        sha256: &str,
+    ) -> Result<Option<wasmtime::component::Component>, RuntimeError> {
+        let (cache, engine) = (Arc::clone(&self.inner.cache), self.inner.engine.clone());
+        let sha256 = sha256.to_owned();
+        blocking(move || Ok(cache.load(&engine, &sha256))).await
+    }
+
+    async fn compile(
+        &self,
+        origin: &Origin,
+        bytes: Vec<u8>,
+    ) -> Result<wasmtime::component::Component, RuntimeError> {
+        let cache = Arc::clone(&self.inner.cache);
+        // The child reads a copy, so that the code is of the very bytes that were hashed.
+        let input = blocking(move || cache.stage(&bytes)).await?;
+        let cache = Arc::clone(&self.inner.cache);
+        let output = blocking(move || cache.stage(&[])).await?;
+        compile::run(
+            &self.inner.compiler,
+            &origin.path,
+            input.path(),
+            output.path(),
+        )
+        .await?;
+
+        let (cache, engine) = (Arc::clone(&self.inner.cache), self.inner.engine.clone());
+        let origin = origin.clone();
+        blocking(move || {
+            cache.install(&origin.sha256, output)?;
+            cache
+                .load(&engine, &origin.sha256)
+                .ok_or_else(|| RuntimeError::Compile {
+                    path: origin.path,
+                    reason: "the compiler's output cannot be loaded; it is of another version or \
+                         another kind of processor than this host"
+                        .into(),
+                })
+        })
+        .await
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.inner.engine
+    }
+
+    pub(crate) fn linker(&self) -> &Linker<State> {
+        &self.inner.linker
+    }
+
+    pub(crate) fn ticker(&self) -> &Ticker {
+        &self.inner.ticker
+    }
+
+    pub(crate) fn http(&self) -> &Arc<HttpHost> {
+        &self.inner.http
+    }
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime").finish_non_exhaustive()
+    }
+}
+
+/// Runs what waits for the disk on a thread that may.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, RuntimeError> + Send + 'static,
+) -> Result<T, RuntimeError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| RuntimeError::Internal {
+            reason: error.to_string(),
+        })?
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, RuntimeError> {
+    let unreadable = |source: io::Error| RuntimeError::Unreadable {
+        path: path.into(),
+        source,
+    };
+    let file = File::open(path).map_err(unreadable)?;
+    let metadata = file.metadata().map_err(unreadable)?;
+    if !metadata.is_file() {
+        return Err(unreadable(io::Error::other("it is not a regular file")));
+    }
+    let mut bytes = Vec::new();
+    file.take(MAX_COMPONENT + 1)
+        .read_to_end(&mut bytes)
+        .map_err(unreadable)?;
+    let size = bytes.len() as u64;
+    if size > MAX_COMPONENT {
+        let size = metadata.len().max(size);
+        return Err(RuntimeError::TooLarge {
+            path: path.into(),
+            size,
+            limit: MAX_COMPONENT,
+        });
+    }
+    Ok(bytes)
+}
+
+/// Tells a component from what is often mistaken for one, by its first eight bytes: a magic number,
+/// a version, and a layer that is 0 for modules and 1 for components.
+fn check_header(path: &Path, bytes: &[u8]) -> Result<(), RuntimeError> {
+    match bytes {
+        [b'\0', b'a', b's', b'm', _, _, 1, 0, ..] => Ok(()),
+        [b'\0', b'a', b's', b'm', _, _, 0, 0, ..] => {
+            Err(RuntimeError::CoreModule { path: path.into() })
+        }
+        _ => Err(RuntimeError::NotWebAssembly { path: path.into() }),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests;

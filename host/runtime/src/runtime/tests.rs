@@ -1,0 +1,150 @@
+use std::ffi::OsString;
+use std::fs;
+
+use super::*;
+use crate::compile_file;
+use crate::testing::{self, Host};
+
+/// A host whose compiler counts its runs and copies native code that was made beforehand.
+#[cfg(unix)]
+struct Fixture {
+    host: Host,
+    wasm: PathBuf,
+    runs: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+#[cfg(unix)]
+fn fixture(script: &str) -> Fixture {
+    let folder = tempfile::tempdir().unwrap();
+    let [wasm, native, runs] =
+        ["my-plugin.wasm", "native", "runs"].map(|name| folder.path().join(name));
+    fs::write(&wasm, testing::exporter()).unwrap();
+    compile_file(&wasm, &native).unwrap();
+    fs::write(&runs, "").unwrap();
+    let mut args = vec![OsString::from("-c"), script.into(), "compiler".into()];
+    args.extend([native.into(), runs.clone().into()]);
+    let host = Host::with_compiler(CompileCommand {
+        program: "/bin/sh".into(),
+        args,
+    });
+    Fixture {
+        host,
+        wasm,
+        runs,
+        _folder: folder,
+    }
+}
+
+/// The arguments are: native code made beforehand, the file of runs, the input, the output.
+#[cfg(unix)]
+const COPY: &str = r#"echo run >> "$2"; cat "$1" > "$4""#;
+
+#[cfg(unix)]
+impl Fixture {
+    fn runs(&self) -> usize {
+        fs::read_to_string(&self.runs).unwrap().lines().count()
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_component_is_compiled_once_and_found_in_the_cache_afterwards() {
+    let fixture = fixture(COPY);
+    let runtime = &fixture.host.runtime;
+    let component = runtime.load(&fixture.wasm).await.unwrap();
+    assert_eq!(component.name(), "my-plugin");
+    assert_eq!(component.sha256().len(), 64);
+    assert_eq!(component.size(), fs::metadata(&fixture.wasm).unwrap().len());
+    component.describe(crate::Limits::default()).await.unwrap();
+    runtime.load(&fixture.wasm).await.unwrap();
+    assert_eq!(fixture.runs(), 1);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn two_loads_at_once_compile_once() {
+    let fixture = fixture(COPY);
+    let runtime = &fixture.host.runtime;
+    let (a, b) = tokio::join!(runtime.load(&fixture.wasm), runtime.load(&fixture.wasm));
+    assert_eq!(a.unwrap().sha256(), b.unwrap().sha256());
+    assert_eq!(fixture.runs(), 1);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_damaged_file_of_the_cache_is_compiled_anew() {
+    let fixture = fixture(COPY);
+    fixture.host.runtime.load(&fixture.wasm).await.unwrap();
+    for entry in fs::read_dir(fixture.host.folder.path().join("cache")).unwrap() {
+        fs::write(entry.unwrap().path(), "damaged").unwrap();
+    }
+    fixture.host.runtime.load(&fixture.wasm).await.unwrap();
+    assert_eq!(fixture.runs(), 2);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_compiler_that_writes_rubbish_is_not_believed_and_leaves_nothing() {
+    let fixture = fixture(r#"echo rubbish > "$4""#);
+    let error = fixture.host.runtime.load(&fixture.wasm).await.unwrap_err();
+    assert!(matches!(error, RuntimeError::Compile { .. }), "{error}");
+    assert_eq!(
+        fs::read_dir(fixture.host.folder.path().join("cache"))
+            .unwrap()
+            .count(),
+        0
+    );
+}
+
+async fn load_bytes(bytes: &[u8]) -> RuntimeError {
+    let host = Host::new();
+    let path = host.folder.path().join("plugin.wasm");
+    fs::write(&path, bytes).unwrap();
+    host.runtime.load(&path).await.unwrap_err()
+}
+
+#[tokio::test]
+async fn what_is_no_component_is_refused_before_it_is_compiled() {
+    for bytes in [
+        &b""[..],
+        b"\0asm",
+        b"#!/bin/sh\n",
+        b"(component)",
+        b"\x7fELF\x02\x01\x01\0\0",
+    ] {
+        let error = load_bytes(bytes).await;
+        assert!(
+            matches!(error, RuntimeError::NotWebAssembly { .. }),
+            "{error}"
+        );
+    }
+    let error = load_bytes(&wat::parse_str("(module)").unwrap()).await;
+    assert!(matches!(error, RuntimeError::CoreModule { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_missing_file_and_a_folder_are_named() {
+    let host = Host::new();
+    for path in [
+        host.folder.path().join("missing.wasm"),
+        host.folder.path().to_owned(),
+    ] {
+        let error = host.runtime.load(&path).await.unwrap_err();
+        assert!(matches!(error, RuntimeError::Unreadable { .. }), "{error}");
+        assert!(
+            error.to_string().contains(&path.display().to_string()),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_broken_component_is_refused_by_the_compiler() {
+    let folder = tempfile::tempdir().unwrap();
+    let [input, output] = ["in", "out"].map(|name| folder.path().join(name));
+    fs::write(&input, b"\0asm\x0d\0\x01\0broken").unwrap();
+    let error = compile_file(&input, &output).unwrap_err();
+    assert!(matches!(error, RuntimeError::Compile { .. }), "{error}");
+    assert!(!output.exists());
+}

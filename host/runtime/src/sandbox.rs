@@ -1,0 +1,168 @@
+//! Turns grants and limits into the surroundings of one instance.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tracing::Level;
+use wasmtime::Store;
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::cli::AsyncStdoutStream;
+use wasmtime_wasi::sockets::SocketAddrUse;
+use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
+use wasmtime_wasi_http::WasiHttpCtx;
+
+use crate::error::RuntimeError;
+use crate::grants::{AddressGrant, FolderAccess, FolderGrant, Grants};
+use crate::http::{HttpAccess, TrafficCounter};
+use crate::limits::{Limits, MemoryLimiter};
+use crate::log::{LogOutput, PluginLog};
+use crate::runtime::Runtime;
+use crate::state::State;
+use crate::streams::{GrantedStreams, StreamAccess};
+
+/// Resources (files, sockets, requests, header lists) that one instance may hold. The host keeps
+/// memory for each, so this and the next two bound what a hostile guest can make the host keep.
+const MAX_RESOURCES: usize = 512;
+/// Bytes of one list of HTTP headers, bookkeeping included.
+const MAX_FIELDS: usize = 64 << 10;
+/// Bytes that one call may hand to the host: an append of 16 MiB and its bookkeeping.
+const MAX_CALL_BYTES: usize = 64 << 20;
+/// Bytes of random numbers that one call may ask for.
+const MAX_RANDOM: u64 = 1 << 20;
+
+/// What surrounds an instance.
+pub(crate) struct Sandbox {
+    /// The plugin's name in the configuration.
+    pub(crate) plugin: String,
+    pub(crate) log: Arc<PluginLog>,
+    pub(crate) grants: Arc<Grants>,
+    pub(crate) limits: Limits,
+    pub(crate) args: Vec<String>,
+    pub(crate) env: Vec<(String, String)>,
+    pub(crate) streams: Option<Arc<dyn StreamAccess>>,
+    pub(crate) stop: watch::Receiver<bool>,
+    pub(crate) traffic: Arc<TrafficCounter>,
+}
+
+impl Sandbox {
+    /// A fresh store with everything granted and nothing else. Standard output goes to `stdout`,
+    /// or to the log.
+    pub(crate) async fn store(
+        &self,
+        runtime: &Runtime,
+        stdout: Option<AsyncStdoutStream>,
+    ) -> Result<Store<State>, RuntimeError> {
+        let mut wasi = WasiCtx::builder();
+        wasi.args(&self.args)
+            .envs(&self.env)
+            .max_random_size(MAX_RANDOM);
+        wasi.stderr(LogOutput::new(Arc::clone(&self.log), Level::INFO));
+        match stdout {
+            Some(stdout) => wasi.stdout(stdout),
+            None => wasi.stdout(LogOutput::new(Arc::clone(&self.log), Level::INFO)),
+        };
+        allow_sockets(&mut wasi, &self.grants.addresses);
+        let wasi = self.open_folders(wasi).await?;
+
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(MAX_RESOURCES);
+        let mut wasi_http = WasiHttpCtx::new();
+        wasi_http.set_field_size_limit(MAX_FIELDS);
+        let state = State {
+            wasi,
+            wasi_http,
+            table,
+            http: HttpAccess::new(runtime.http(), self),
+            limiter: MemoryLimiter::new(self.limits.memory),
+            log: Arc::clone(&self.log),
+            streams: self.streams.as_ref().map(|streams| GrantedStreams {
+                streams: Arc::clone(streams),
+                grants: Arc::clone(&self.grants),
+                stop: self.stop.clone(),
+            }),
+        };
+        let mut store = Store::new(runtime.engine(), state);
+        store.limiter(|state| &mut state.limiter);
+        store.set_hostcall_fuel(MAX_CALL_BYTES);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_async_yield_and_update(1);
+        Ok(store)
+    }
+
+    /// Opens the granted folders on a thread that may wait for a slow disk.
+    async fn open_folders(&self, mut wasi: WasiCtxBuilder) -> Result<WasiCtx, RuntimeError> {
+        let (grants, label) = (Arc::clone(&self.grants), self.log.label().to_owned());
+        let opened = tokio::task::spawn_blocking(move || {
+            for folder in &grants.folders {
+                open_folder(&mut wasi, folder).map_err(|reason| RuntimeError::Folder {
+                    component: label.clone(),
+                    host: folder.host.clone(),
+                    guest: folder.guest.clone(),
+                    reason,
+                })?;
+            }
+            Ok(wasi.build())
+        });
+        opened.await.map_err(|error| RuntimeError::Internal {
+            reason: error.to_string(),
+        })?
+    }
+}
+
+fn open_folder(wasi: &mut WasiCtxBuilder, folder: &FolderGrant) -> Result<(), String> {
+    let metadata = std::fs::metadata(&folder.host).map_err(|error| error.to_string())?;
+    if !metadata.is_dir() {
+        return Err("it is not a folder".into());
+    }
+    let permissions = match folder.access {
+        FolderAccess::ReadOnly => FsPerms::ReadOnly,
+        FolderAccess::ReadWrite => FsPerms::ReadWrite,
+    };
+    wasi.preopened_dir(&folder.host, &folder.guest, permissions)
+        .map_err(|error| format!("{error:#}"))?;
+    Ok(())
+}
+
+fn allow_sockets(wasi: &mut WasiCtxBuilder, grants: &[AddressGrant]) {
+    let any = !grants.is_empty();
+    let grants: Arc<[AddressGrant]> = grants.into();
+    wasi.allow_tcp(any).allow_udp(any).allow_ip_name_lookup(any);
+    wasi.socket_addr_check(move |address, purpose| {
+        let allowed = socket_allowed(&grants, address, purpose);
+        Box::pin(std::future::ready(allowed))
+    });
+}
+
+/// Sockets connect and send outwards. They never listen, and they are bound only to where the system
+/// would put them anyway.
+fn socket_allowed(grants: &[AddressGrant], address: SocketAddr, purpose: SocketAddrUse) -> bool {
+    match purpose {
+        SocketAddrUse::TcpConnect | SocketAddrUse::UdpSend | SocketAddrUse::UdpReceive => {
+            grants.iter().any(|grant| grant.matches(address))
+        }
+        SocketAddrUse::TcpBind | SocketAddrUse::UdpBind => {
+            !grants.is_empty() && address.ip().is_unspecified() && address.port() == 0
+        }
+        SocketAddrUse::TcpListen | SocketAddrUse::TcpAccept => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sockets_reach_granted_addresses_and_never_listen() {
+        let grants = ["10.0.0.5:1883".parse().unwrap()];
+        let broker: SocketAddr = "10.0.0.5:1883".parse().unwrap();
+        let other: SocketAddr = "10.0.0.6:1883".parse().unwrap();
+        let anywhere: SocketAddr = "0.0.0.0:0".parse().unwrap();
+        assert!(socket_allowed(&grants, broker, SocketAddrUse::TcpConnect));
+        assert!(socket_allowed(&grants, anywhere, SocketAddrUse::TcpBind));
+        assert!(!socket_allowed(&grants, other, SocketAddrUse::UdpSend));
+        assert!(!socket_allowed(&grants, broker, SocketAddrUse::TcpListen));
+        assert!(!socket_allowed(&grants, broker, SocketAddrUse::TcpBind));
+        assert!(!socket_allowed(&[], anywhere, SocketAddrUse::UdpBind));
+    }
+}

@@ -1,0 +1,89 @@
+//! What the host keeps for one instance, and the host's side of the contract.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tracing::Level;
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+
+use crate::contract::millstream::plugin::{log, streams, types};
+use crate::http::HttpAccess;
+use crate::limits::MemoryLimiter;
+use crate::log::PluginLog;
+use crate::streams::GrantedStreams;
+
+/// The data of a store.
+pub(crate) struct State {
+    pub(crate) wasi: WasiCtx,
+    pub(crate) wasi_http: WasiHttpCtx,
+    pub(crate) table: ResourceTable,
+    pub(crate) http: HttpAccess,
+    pub(crate) limiter: MemoryLimiter,
+    pub(crate) log: Arc<PluginLog>,
+    /// None where a component must not use streams at all, as in `describe`.
+    pub(crate) streams: Option<GrantedStreams>,
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
+    }
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView {
+            ctx: &mut self.wasi_http,
+            table: &mut self.table,
+            hooks: &mut self.http,
+        }
+    }
+}
+
+impl types::Host for State {}
+
+impl log::Host for State {
+    fn write(&mut self, level: log::Level, line: String) {
+        let level = match level {
+            log::Level::Error => Level::ERROR,
+            log::Level::Warn => Level::WARN,
+            log::Level::Info => Level::INFO,
+            log::Level::Debug => Level::DEBUG,
+            log::Level::Trace => Level::TRACE,
+        };
+        self.log.write(level, &line);
+    }
+}
+
+impl streams::Host for State {
+    async fn append(
+        &mut self,
+        stream: String,
+        payloads: Vec<Vec<u8>>,
+    ) -> Result<u64, streams::StreamError> {
+        let streams = self
+            .streams
+            .as_ref()
+            .ok_or(streams::StreamError::NotGranted)?;
+        let payloads = payloads.into_iter().map(Bytes::from).collect();
+        Ok(streams.append(&stream, payloads).await?)
+    }
+
+    async fn read(
+        &mut self,
+        stream: String,
+        options: streams::ReadOptions,
+    ) -> Result<Vec<streams::Message>, streams::StreamError> {
+        let streams = self
+            .streams
+            .as_ref()
+            .ok_or(streams::StreamError::NotGranted)?;
+        let messages = streams.read(&stream, options.into()).await?;
+        Ok(messages.into_iter().map(streams::Message::from).collect())
+    }
+}

@@ -1,0 +1,153 @@
+//! Guests and surroundings for tests.
+//!
+//! Guests are WebAssembly text, encoded as components against the contract, so that no toolchain for
+//! guests is needed here.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use tempfile::TempDir;
+use wit_component::{ComponentEncoder, StringEncoding};
+use wit_parser::Resolve;
+
+use crate::component::Origin;
+use crate::streams::{BoxFuture, Message, ReadOptions, StreamAccess, StreamError};
+use crate::{CompileCommand, Component, CredentialsSource, Runtime, RuntimeError, RuntimeOptions};
+
+/// The exporter that does what the first byte of a batch says.
+pub(crate) fn exporter() -> Vec<u8> {
+    let mut resolve = Resolve::default();
+    let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit");
+    let (package, _) = resolve.push_dir(wit).unwrap();
+    encode(
+        &resolve,
+        package,
+        "exporter-plugin",
+        include_str!("testing/exporter.wat"),
+    )
+}
+
+/// A command that prints three lines and then does `end`, which is WebAssembly text.
+pub(crate) fn producer(end: &str) -> Vec<u8> {
+    let wat = include_str!("testing/producer.wat").replace(";; END", end);
+    with_wit(include_str!("testing/producer.wit"), "producer", &wat)
+}
+
+/// A guest for a world of its own.
+pub(crate) fn with_wit(wit: &str, world: &str, wat: &str) -> Vec<u8> {
+    let mut resolve = Resolve::default();
+    let package = resolve.push_str("test.wit", wit).unwrap();
+    encode(&resolve, package, world, wat)
+}
+
+fn encode(resolve: &Resolve, package: wit_parser::PackageId, world: &str, wat: &str) -> Vec<u8> {
+    let world = resolve.select_world(&[package], Some(world)).unwrap();
+    let mut module = wat::parse_str(wat).unwrap();
+    wit_component::embed_component_metadata(&mut module, resolve, world, StringEncoding::UTF8)
+        .unwrap();
+    ComponentEncoder::default()
+        .module(&module)
+        .unwrap()
+        .validate(true)
+        .encode()
+        .unwrap()
+}
+
+/// A runtime with a folder of its own, which is deleted with it.
+pub(crate) struct Host {
+    pub(crate) folder: TempDir,
+    pub(crate) runtime: Runtime,
+}
+
+impl Host {
+    pub(crate) fn new() -> Self {
+        Self::with_compiler(CompileCommand {
+            program: "/nonexistent".into(),
+            args: vec![],
+        })
+    }
+
+    pub(crate) fn with_compiler(compiler: CompileCommand) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let runtime = Runtime::new(RuntimeOptions {
+            cache_dir: folder.path().join("cache"),
+            compiler,
+            credentials: CredentialsSource::None,
+        })
+        .unwrap();
+        Self { folder, runtime }
+    }
+
+    /// Compiles in this process and links.
+    pub(crate) fn link(&self, wasm: &[u8]) -> Result<Component, RuntimeError> {
+        let native = wasmtime::component::Component::new(self.runtime.engine(), wasm).unwrap();
+        let origin = Origin {
+            path: PathBuf::from("test.wasm"),
+            sha256: String::new(),
+            size: wasm.len() as u64,
+        };
+        Component::link(&self.runtime, origin, &native)
+    }
+}
+
+/// Streams that keep what is appended and have nothing to read.
+#[derive(Default)]
+pub(crate) struct Recorder {
+    appended: Mutex<Vec<(String, Bytes)>>,
+    refusals: Mutex<Vec<StreamError>>,
+}
+
+impl Recorder {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    /// Refuses the first appends with these errors, the last first.
+    pub(crate) fn refusing(refusals: Vec<StreamError>) -> Arc<Self> {
+        Arc::new(Self {
+            refusals: Mutex::new(refusals),
+            ..Self::default()
+        })
+    }
+
+    /// The payloads, in order.
+    pub(crate) fn payloads(&self) -> Vec<Bytes> {
+        self.appended
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|(_, payload)| payload.clone())
+            .collect()
+    }
+}
+
+impl StreamAccess for Recorder {
+    fn append<'a>(
+        &'a self,
+        stream: &'a str,
+        payloads: Vec<Bytes>,
+    ) -> BoxFuture<'a, Result<u64, StreamError>> {
+        let answer = match self.refusals.lock().unwrap().pop() {
+            Some(refusal) => Err(refusal),
+            None => {
+                let mut appended = self.appended.lock().unwrap();
+                appended.extend(
+                    payloads
+                        .into_iter()
+                        .map(|payload| (stream.to_owned(), payload)),
+                );
+                Ok(0)
+            }
+        };
+        Box::pin(std::future::ready(answer))
+    }
+
+    fn read<'a>(
+        &'a self,
+        _stream: &'a str,
+        _options: ReadOptions,
+    ) -> BoxFuture<'a, Result<Vec<Message>, StreamError>> {
+        Box::pin(std::future::pending())
+    }
+}

@@ -1,0 +1,80 @@
+//! What behaviour tests stand on: the real program ([`Host`]), the official SDK ([`python`]), a real
+//! emulator ([`Emulator`]), a destination that answers as it is told ([`Sink`]), and a client that
+//! can send what no SDK sends ([`RawClient`]).
+//!
+//! `cargo xtask test` builds the program and the components before it runs the tests, and installs
+//! the Python packages. Everything listens on free ports of the loopback interface, and ends with the
+//! value that started it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod client;
+mod emulator;
+mod host;
+mod sink;
+mod wait;
+
+use std::path::PathBuf;
+use std::process::Command;
+
+pub use client::RawClient;
+pub use emulator::Emulator;
+pub use host::{Host, kinesis_config};
+pub use sink::{Answer, PutRecords, Sink};
+pub use wait::{eventually, eventually_within};
+
+/// The folder that cargo builds into.
+pub fn target() -> PathBuf {
+    match std::env::var_os("MILLSTREAM_TARGET") {
+        Some(folder) => folder.into(),
+        None => repository().join("target"),
+    }
+}
+
+/// The root of the repository.
+pub fn repository() -> PathBuf {
+    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap().to_owned()
+}
+
+/// The program under test.
+pub fn millstream() -> Command {
+    Command::new(existing(target().join("release/millstream")))
+}
+
+/// The folder of the built components.
+pub fn plugins() -> PathBuf {
+    existing(target().join("plugins"))
+}
+
+/// An interpreter with the official SDK.
+pub fn python() -> Command {
+    Command::new(existing(target().join("venv/bin/python")))
+}
+
+/// Runs a script of `tests/python` and returns what it printed; it fails the test if it fails.
+pub fn run_script(name: &str, args: &[&str]) -> String {
+    let script = repository().join("tests/python").join(name);
+    let output = python().arg(script).args(args).output().unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success(),
+        "{name} failed:\n{printed}\n{complaint}"
+    );
+    printed
+}
+
+fn existing(path: PathBuf) -> PathBuf {
+    assert!(
+        path.exists(),
+        "{} is not there; run `cargo xtask test`",
+        path.display()
+    );
+    path
+}

@@ -1,0 +1,16 @@
+//! Scenarios: the real program, the official SDK, real peers. One file a subject.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod bad_input;
+mod command_line;
+mod crash;
+mod file_export;
+mod kinesis;
+mod protocol;
+mod python_sdk;
+mod restart;

@@ -1,0 +1,127 @@
+//! What no SDK sends.
+
+use millstream_protocol::{Call, ResponseStatusCode, response::Success};
+use millstream_protocol::{MessageStreamDefinition, definition::StrategyOnFull};
+use millstream_tests::{Host, RawClient};
+
+fn create(client: &mut RawClient, name: &str) {
+    let name = name.parse().unwrap();
+    let definition = MessageStreamDefinition::new(name, StrategyOnFull::OverwriteOldestData);
+    let response = client.call("c", Call::Create(Box::new(definition)));
+    assert_eq!(response.outcome, Ok(Success::Created));
+}
+
+fn append(name: &str, payload: &'static str) -> Call {
+    Call::Append {
+        name: name.parse().unwrap(),
+        payload: payload.into(),
+    }
+}
+
+#[test]
+fn requests_may_arrive_a_byte_at_a_time_and_many_at_once() {
+    let host = Host::start("");
+    let mut slow = RawClient::open(host.port());
+    for byte in RawClient::greeting() {
+        slow.send(&[byte]);
+    }
+    slow.expect_version();
+    assert!(slow.response().outcome.is_ok());
+    create(&mut slow, "s");
+    for byte in RawClient::frame("slow", append("s", "x")) {
+        slow.send(&[byte]);
+    }
+    assert_eq!(
+        slow.response().outcome,
+        Ok(Success::Appended { sequence_number: 0 })
+    );
+
+    let mut fast = RawClient::connect(host.port());
+    let mut all = Vec::new();
+    for number in 0..1000 {
+        all.extend_from_slice(&RawClient::frame(&number.to_string(), append("s", "y")));
+    }
+    fast.send(&all);
+    for number in 0..1000_u64 {
+        let response = fast.response();
+        assert_eq!(response.request_id.unwrap().as_str(), number.to_string());
+        let sequence_number = number + 1;
+        assert_eq!(response.outcome, Ok(Success::Appended { sequence_number }));
+    }
+}
+
+#[test]
+fn malformed_frames_are_answered_or_end_their_connection_and_disturb_nobody() {
+    let host = Host::start("");
+    let mut bystander = RawClient::connect(host.port());
+    create(&mut bystander, "s");
+
+    // A length below one.
+    let mut client = RawClient::connect(host.port());
+    client.send(&[0, 0, 0, 0, 4]);
+    assert!(client.is_closed());
+
+    // A request without an id that could be answered.
+    let mut client = RawClient::connect(host.port());
+    client.send(&[0, 0, 0, 2, 4, 0xFF]);
+    assert!(client.is_closed());
+
+    // An operation that does not exist: answered, and the connection goes on.
+    let mut client = RawClient::connect(host.port());
+    let mut unknown = RawClient::frame("who", Call::List);
+    unknown[4] = 99;
+    client.send(&unknown);
+    let response = client.response();
+    let failure = response.outcome.unwrap_err();
+    assert_eq!(failure.status, ResponseStatusCode::UnknownOperation);
+    assert_eq!(response.request_id.unwrap().as_str(), "who");
+    assert!(client.call("still", Call::List).outcome.is_ok());
+
+    // A truncated request: the connection simply ends.
+    let mut client = RawClient::connect(host.port());
+    client.send(&RawClient::frame("cut", append("s", "never"))[..20]);
+    drop(client);
+
+    // A first frame that is no handshake.
+    let mut client = RawClient::open(host.port());
+    client.send(&[1]);
+    client.send(&RawClient::frame("early", Call::List));
+    client.expect_version();
+    let failure = client.response().outcome.unwrap_err();
+    assert_eq!(failure.status, ResponseStatusCode::UnexpectedOperation);
+    assert!(client.is_closed());
+
+    // Another version of the connection.
+    let mut client = RawClient::open(host.port());
+    client.send(&[7]);
+    client.expect_version();
+    let failure = client.response().outcome.unwrap_err();
+    assert_eq!(
+        failure.status,
+        ResponseStatusCode::UnsupportedConnectVersion
+    );
+    assert!(client.is_closed());
+
+    let appended = bystander.call("b", append("s", "undisturbed"));
+    assert_eq!(
+        appended.outcome,
+        Ok(Success::Appended { sequence_number: 0 })
+    );
+}
+
+#[test]
+fn a_frame_beyond_the_limit_is_refused_and_the_connection_goes_on() {
+    let host = Host::start("");
+    let mut client = RawClient::connect(host.port());
+    create(&mut client, "s");
+    let payload = vec![b'x'; 17 << 20].into();
+    let name = "s".parse().unwrap();
+    let response = client.call("big", Call::Append { name, payload });
+    let failure = response.outcome.unwrap_err();
+    assert_eq!(failure.status, ResponseStatusCode::RequestPayloadTooLarge);
+    let appended = client.call("small", append("s", "fits"));
+    assert_eq!(
+        appended.outcome,
+        Ok(Success::Appended { sequence_number: 0 })
+    );
+}
