@@ -1,0 +1,125 @@
+//! Memory, start and size.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use millstream_protocol::Call;
+use millstream_runtime::{CompileCommand, CredentialsSource, Runtime, RuntimeOptions};
+
+use crate::export::{config, exported, wait};
+use crate::host::{Host, Setup};
+use crate::protocol::{Client, pipelined};
+use crate::report::{Budget, median, value};
+use crate::sink::Sink;
+
+pub(crate) fn run(setup: &Setup, quick: bool) {
+    memory(setup, quick);
+    start(setup, quick);
+    load(setup);
+    let size = std::fs::metadata(&setup.millstream).unwrap().len() as f64 / f64::from(1 << 20);
+    value("the program on disk", "MiB", size, Budget::AtMost(20.0));
+}
+
+/// Resident memory with four exporters, idle and under load. The components come from the cache, so
+/// that nothing of their compilation is counted: that happens in another process.
+fn memory(setup: &Setup, quick: bool) {
+    let sink = Sink::start();
+    let mut host = Host::start(setup, &config(&sink));
+    let payload = Bytes::from(vec![b'x'; 256]);
+    let mut client = Client::connect(host.port);
+    for stream in ["a", "b", "c", "d"] {
+        client.call(Call::Create(Box::new(exported(stream, 1))));
+        pipelined(host.port, stream, 128, &payload);
+    }
+    wait(|| sink.calls() >= 4);
+    host.stop();
+    host.start_again();
+    let before = sink.calls();
+    for stream in ["a", "b", "c", "d"] {
+        pipelined(host.port, stream, 128, &payload);
+    }
+    wait(|| sink.calls() >= before + 4);
+    value(
+        "resident, idle with four exporters",
+        "MiB",
+        host.memory("VmRSS"),
+        Budget::AtMost(20.0),
+    );
+    let messages = if quick { 200_000 } else { 1_000_000 };
+    for stream in ["a", "b", "c", "d"] {
+        pipelined(host.port, stream, messages / 4, &payload);
+    }
+    value(
+        "resident at most, under load",
+        "MiB",
+        host.memory("VmHWM"),
+        Budget::AtMost(64.0),
+    );
+}
+
+/// From the start of the process until it serves, with a million messages stored.
+fn start(setup: &Setup, quick: bool) {
+    let mut host = Host::start(setup, "");
+    let payload = Bytes::from(vec![b'x'; 256]);
+    let mut client = Client::connect(host.port);
+    let mut definition = exported("s", 0);
+    definition.max_size = (1_u64 << 40).try_into().unwrap();
+    client.call(Call::Create(Box::new(definition)));
+    pipelined(host.port, "s", 1_000_000, &payload);
+    let rounds = if quick { 3 } else { 7 };
+    let mut stopped = Vec::new();
+    let mut killed = Vec::new();
+    for _ in 0..rounds {
+        host.stop();
+        host.start_again();
+        stopped.push(host.start_time.as_secs_f64() * 1000.0);
+        pipelined(host.port, "s", 100_000, &payload);
+        host.kill();
+        host.start_again();
+        killed.push(host.start_time.as_secs_f64() * 1000.0);
+    }
+    let what = "start to serving, a million messages";
+    value(what, "ms", median(stopped), Budget::AtMost(300.0));
+    let what = "start to serving, a million messages, after kill -9";
+    value(what, "ms", median(killed), Budget::AtMost(1000.0));
+}
+
+/// Loading a plugin whose native code is in the cache.
+fn load(setup: &Setup) {
+    let folder = tempfile::TempDir::new().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let times = runtime.block_on(async {
+        let mut times = Vec::new();
+        for round in 0..8 {
+            let components = Runtime::new(RuntimeOptions {
+                cache_dir: folder.path().join("cache"),
+                compiler: CompileCommand {
+                    program: setup.millstream.clone(),
+                    args: vec!["compile".into()],
+                },
+                credentials: CredentialsSource::None,
+            })
+            .unwrap();
+            let start = Instant::now();
+            components
+                .load(&setup.plugins.join("kinesis.wasm"))
+                .await
+                .unwrap();
+            let time: Duration = start.elapsed();
+            // The first one compiles.
+            if round > 0 {
+                times.push(time.as_secs_f64() * 1000.0);
+            }
+        }
+        times
+    });
+    value(
+        "loading the cached Kinesis plugin",
+        "ms",
+        median(times),
+        Budget::AtMost(50.0),
+    );
+}

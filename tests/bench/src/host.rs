@@ -1,0 +1,107 @@
+//! The program under measurement.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// Where things are.
+pub(crate) struct Setup {
+    pub(crate) millstream: PathBuf,
+    pub(crate) plugins: PathBuf,
+}
+
+/// A running host on a folder of its own.
+pub(crate) struct Host {
+    folder: TempDir,
+    child: Child,
+    pub(crate) port: u16,
+    program: PathBuf,
+    /// From the start of the process until it listened.
+    pub(crate) start_time: Duration,
+}
+
+impl Host {
+    pub(crate) fn start(setup: &Setup, config: &str) -> Self {
+        let folder = TempDir::new().unwrap();
+        let text = format!(
+            "{config}\n[server]\nlisten = \"127.0.0.1:0\"\nport-file = \"port\"\n\n[storage]\nfolder \
+             = \"data\"\n\n[plugins]\nfolder = {:?}\n\n[log]\nlevel = \"warn\"\n",
+            setup.plugins
+        );
+        std::fs::write(folder.path().join("millstream.toml"), text).unwrap();
+        let program = setup.millstream.clone();
+        let (child, port, start_time) = launch(&program, folder.path());
+        Self {
+            folder,
+            child,
+            port,
+            program,
+            start_time,
+        }
+    }
+
+    /// Starts again on the same folder.
+    pub(crate) fn start_again(&mut self) {
+        (self.child, self.port, self.start_time) = launch(&self.program, self.folder.path());
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    pub(crate) fn stop(&mut self) {
+        let pid = rustix::process::Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// A field of `/proc/…/status` in MiB, such as `VmRSS` or `VmHWM`.
+    pub(crate) fn memory(&self, field: &str) -> f64 {
+        memory_of(self.child.id(), field)
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A field of a process's memory in MiB.
+pub(crate) fn memory_of(process: u32, field: &str) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with(field)).unwrap();
+    let kibibytes: f64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+    kibibytes / 1024.0
+}
+
+fn launch(program: &Path, folder: &Path) -> (Child, u16, Duration) {
+    let port_file = folder.join("port");
+    let _ = std::fs::remove_file(&port_file);
+    let start = Instant::now();
+    let mut child = Command::new(program)
+        .current_dir(folder)
+        .args(["run", "--config", "millstream.toml"])
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("AWS_ACCESS_KEY_ID", "bench")
+        .env("AWS_SECRET_ACCESS_KEY", "bench")
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    loop {
+        let text = std::fs::read_to_string(&port_file).unwrap_or_default();
+        if let Ok(port) = text.trim().parse() {
+            return (child, port, start.elapsed());
+        }
+        assert!(child.try_wait().unwrap().is_none(), "the host ended");
+        assert!(
+            start.elapsed() < Duration::from_secs(60),
+            "the host did not come up"
+        );
+        std::thread::sleep(Duration::from_micros(500));
+    }
+}
