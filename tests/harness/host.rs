@@ -161,8 +161,9 @@ fn eprintln_log(log: &str) {
 fn config_text(plugins: &Path, config: &str) -> String {
     let cache: PathBuf = target().join("native-code");
     format!(
-        "{config}\n[server]\nlisten = \"127.0.0.1:0\"\nport-file = \"port\"\n\n[storage]\nfolder = \
-         \"data\"\nmin-free-disk = \"1 MiB\"\n\n[plugins]\nfolder = {plugins:?}\ncache = {cache:?}\n"
+        "server.listen = \"127.0.0.1:0\"\nserver.port-file = \"port\"\nstorage.folder = \
+         \"data\"\nstorage.min-free-disk = \"1 MiB\"\nplugins.folder = {plugins:?}\nplugins.cache \
+         = {cache:?}\n{config}\n"
     )
 }
 

@@ -1,6 +1,7 @@
 //! What no SDK sends.
 
-use millstream_protocol::{Call, ResponseStatusCode, response::Success};
+use millstream_protocol::request::ReadMessagesOptions;
+use millstream_protocol::{Bounded, Call, ResponseStatusCode, response::Success};
 use millstream_protocol::{MessageStreamDefinition, definition::StrategyOnFull};
 use millstream_tests::{Host, RawClient};
 
@@ -124,4 +125,89 @@ fn a_frame_beyond_the_limit_is_refused_and_the_connection_goes_on() {
         appended.outcome,
         Ok(Success::Appended { sequence_number: 0 })
     );
+}
+
+fn read(name: &str, min: u64, max: u64, timeout_millis: u64) -> Call {
+    let options = ReadMessagesOptions {
+        min_message_count: Bounded::clamped(min),
+        max_message_count: Bounded::clamped(max),
+        read_timeout_millis: Bounded::clamped(timeout_millis),
+        ..ReadMessagesOptions::default()
+    };
+    Call::Read {
+        name: name.parse().unwrap(),
+        options,
+    }
+}
+
+#[test]
+fn a_read_returns_what_fits_in_a_frame_and_refuses_a_minimum_that_does_not() {
+    let host = Host::start("server.max-frame = \"64 KiB\"");
+    let mut client = RawClient::connect(host.port());
+    create(&mut client, "s");
+    for _ in 0..20 {
+        let payload = vec![b'x'; 10_000].into();
+        let response = client.call(
+            "a",
+            Call::Append {
+                name: "s".parse().unwrap(),
+                payload,
+            },
+        );
+        assert!(response.outcome.is_ok());
+    }
+    let Ok(Success::Messages(messages)) = client.call("r", read("s", 1, 20, 0)).outcome else {
+        panic!("messages were expected");
+    };
+    assert_eq!(messages.len(), 6);
+    let failure = client.call("r", read("s", 20, 20, 0)).outcome.unwrap_err();
+    assert_eq!(failure.status, ResponseStatusCode::ResponsePayloadTooLarge);
+}
+
+#[test]
+fn answers_to_equal_ids_come_in_the_order_of_the_requests() {
+    let host = Host::start("");
+    let mut client = RawClient::connect(host.port());
+    create(&mut client, "s");
+    let mut other = RawClient::connect(host.port());
+    // The read waits for a message that the other client appends; the list has to wait for the read.
+    client.send(&RawClient::frame(" ", read("s", 1, 1, 30_000)));
+    client.send(&RawClient::frame(" ", Call::List));
+    other.call("a", append("s", "awaited"));
+    assert!(matches!(
+        client.response().outcome,
+        Ok(Success::Messages(_))
+    ));
+    assert!(matches!(client.response().outcome, Ok(Success::Streams(_))));
+    // With ids of their own they do not wait for each other.
+    client.send(&RawClient::frame("long", read("s", 2, 2, 30_000)));
+    client.send(&RawClient::frame("short", Call::List));
+    assert!(matches!(client.response().outcome, Ok(Success::Streams(_))));
+    other.call("a", append("s", "second"));
+    assert!(matches!(
+        client.response().outcome,
+        Ok(Success::Messages(_))
+    ));
+}
+
+#[test]
+fn an_address_that_would_nest_without_end_is_refused() {
+    use millstream_protocol::definition::{Destination, Export, ExportDefinition, ExportFormat};
+    let host = Host::start("");
+    let mut client = RawClient::connect(host.port());
+    let mut definition =
+        MessageStreamDefinition::new("deep".parse().unwrap(), StrategyOnFull::OverwriteOldestData);
+    let uri = format!("plugin:x?{}=1", vec!["a"; 1_000_000].join("."));
+    let destination = Destination::Http {
+        uri,
+        format: ExportFormat::RawNotBatched,
+    };
+    let export = Export::new("e".parse().unwrap(), destination);
+    definition.exports = ExportDefinition::new(vec![export]).unwrap();
+    let failure = client
+        .call("c", Call::Create(Box::new(definition)))
+        .outcome
+        .unwrap_err();
+    assert_eq!(failure.status, ResponseStatusCode::InvalidRequest);
+    assert!(client.call("l", Call::List).outcome.is_ok());
 }

@@ -102,3 +102,34 @@ fn streams_of_the_configuration_follow_it_at_each_start() {
     assert_eq!(described["maxSize"], 2 << 20);
     assert_eq!(described["newestSequenceNumber"], 0);
 }
+
+#[test]
+fn a_declared_stream_that_cannot_be_made_so_stays_as_it_is_and_the_others_go_on() {
+    let stream = |name: &str, more: &str| format!("[[stream]]\nname = \"{name}\"\n{more}\n");
+    let mut host = Host::start(&stream("kept", ""));
+    let mut client = RawClient::connect(host.port());
+    let name = "kept".parse().unwrap();
+    client.call(
+        "a",
+        Call::Append {
+            name,
+            payload: "kept".into(),
+        },
+    );
+    host.stop();
+    let file = host.folder().join("millstream.toml");
+    let config = std::fs::read_to_string(&file).unwrap();
+    let changed = config.replace(
+        "name = \"kept\"",
+        "name = \"kept\"\npersistence = \"memory\"",
+    );
+    std::fs::write(&file, changed + &stream("new", "")).unwrap();
+    host.start_again();
+    host.wait_for_log("persistence cannot be changed");
+    let kept = host.describe("kept").unwrap();
+    assert_eq!(
+        (&kept["persistence"], &kept["newestSequenceNumber"]),
+        (&"File".into(), &0.into())
+    );
+    assert!(host.describe("new").is_some());
+}

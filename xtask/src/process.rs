@@ -90,11 +90,6 @@ impl Background {
         }
         bail!("{} did not end within 20 s and was killed", self.name)
     }
-
-    /// The id of the process.
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
-    }
 }
 
 impl Drop for Background {

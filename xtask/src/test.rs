@@ -24,7 +24,8 @@ impl Test {
         build::guests()?;
         step("tests");
         let mut test = build::cargo();
-        test.args(["test", "--release", "--workspace", "--no-fail-fast"])
+        test.args(["test", "--release", "--no-fail-fast"])
+            .args(build::TOGETHER)
             .env("MILLSTREAM_TARGET", workspace::target());
         if let Some(filter) = &self.filter {
             test.arg(filter);
@@ -32,15 +33,14 @@ impl Test {
         run(&mut test)?;
         if self.filter.is_none() {
             step("lints");
-            run(build::cargo().args([
-                "clippy",
-                "--release",
-                "--workspace",
-                "--all-targets",
-                "--",
-                "--deny",
-                "warnings",
-            ]))?;
+            let together = build::TOGETHER.as_slice();
+            for packages in [together, &["--package", "millstream-bench"]] {
+                let mut clippy = build::cargo();
+                clippy
+                    .args(["clippy", "--release", "--all-targets"])
+                    .args(packages);
+                run(clippy.args(["--", "--deny", "warnings"]))?;
+            }
             build::lint_guests()?;
         }
         say("\neverything passed");

@@ -1,6 +1,7 @@
 //! A client of a running host, for the command line. One request at a time.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use millstream_protocol::frame::Incoming;
@@ -13,6 +14,9 @@ use millstream_protocol::{
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+
+/// A host that has not answered a handshake by then is none.
+const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 
 /// Why a call got no answer.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +39,15 @@ pub(crate) enum ClientError {
         /// What was wrong with the answer.
         reason: String,
     },
+    /// It was there.
+    #[error(
+        "the host on {address} closed the connection: it is stopping, or has as many connections as \
+         server.max-connections allows"
+    )]
+    Closed {
+        /// Where it was.
+        address: SocketAddr,
+    },
     /// The host refuses.
     #[error("{0}")]
     Refused(Failure),
@@ -51,6 +64,14 @@ pub(crate) struct Client {
 impl Client {
     /// Connects and shakes hands.
     pub(crate) async fn connect(address: SocketAddr) -> Result<Self, ClientError> {
+        let greeted = tokio::time::timeout(HANDSHAKE_TIME, Self::greet(address)).await;
+        greeted.unwrap_or_else(|_| {
+            let reason = "it does not answer a handshake".to_owned();
+            Err(ClientError::Foreign { address, reason })
+        })
+    }
+
+    async fn greet(address: SocketAddr) -> Result<Self, ClientError> {
         let socket =
             TcpStream::connect(address)
                 .await
@@ -108,7 +129,9 @@ impl Client {
 
     async fn receive(&mut self) -> Result<(), ClientError> {
         match self.socket.read_buf(&mut self.buffer).await {
-            Ok(0) => Err(self.foreign("it closed the connection")),
+            Ok(0) => Err(ClientError::Closed {
+                address: self.address,
+            }),
             Ok(_) => Ok(()),
             Err(error) => Err(self.foreign(error)),
         }

@@ -9,17 +9,21 @@
 //! ```
 //!
 //! * [`server`] answers the Stream Manager protocol on a TCP port.
-//! * [`service`] keeps streams and their exports in step.
+//! * [`service`] keeps streams and their exports in step; [`definition`] knows a stream's definition in
+//!   its three forms.
 //! * [`exports`] carries messages from streams to plugins; [`producers`] runs components that make
 //!   messages; [`plugins`] finds both in the plugins folder; [`stream_access`] lends them streams.
 //! * [`config`] is the file that operators write, [`cli`] what they type, [`client`] how the command
-//!   line speaks to a running host, [`logging`] what they read.
+//!   line speaks to a running host, [`logging`] what they read; [`memory`] keeps
+//!   the allocator small.
 
 mod cli;
 mod client;
 mod config;
+mod definition;
 mod exports;
 mod logging;
+mod memory;
 mod plugins;
 mod producers;
 mod server;
@@ -27,5 +31,6 @@ mod service;
 mod stream_access;
 
 fn main() -> std::process::ExitCode {
+    memory::keep_small();
     cli::main()
 }

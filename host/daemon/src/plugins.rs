@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError};
 use std::time::SystemTime;
 
 use millstream_runtime::{
@@ -19,7 +20,8 @@ pub(crate) struct Plugins {
     base: PathBuf,
     limits: Limits,
     settings: BTreeMap<String, PluginSettings>,
-    loaded: Mutex<HashMap<String, Loaded>>,
+    /// A lock for each name, so that a plugin that is slow to load keeps only its own exports waiting.
+    loaded: std::sync::Mutex<HashMap<String, Arc<Mutex<Option<Loaded>>>>>,
 }
 
 /// A component in memory, and the file it came from.
@@ -37,7 +39,7 @@ impl Plugins {
             base: config.base.clone(),
             limits: config.plugins.limits(),
             settings: config.plugin.clone(),
-            loaded: Mutex::default(),
+            loaded: std::sync::Mutex::default(),
         }
     }
 
@@ -51,8 +53,9 @@ impl Plugins {
     ///
     /// A sentence for the operator.
     pub(crate) async fn component(&self, name: &str) -> Result<Component, String> {
-        let mut loaded = self.loaded.lock().await;
-        self.load(&mut loaded, name)
+        let place = self.place(name);
+        let mut place = place.lock().await;
+        self.load(&mut place, name)
             .await
             .map(|loaded| loaded.component.clone())
     }
@@ -63,43 +66,45 @@ impl Plugins {
     ///
     /// A sentence for the operator.
     pub(crate) async fn exporter(&self, name: &str) -> Result<(Component, Description), String> {
-        let mut loaded = self.loaded.lock().await;
-        let found = self.load(&mut loaded, name).await?;
-        let component = found.component.clone();
-        let description = match &found.description {
+        let place = self.place(name);
+        let mut place = place.lock().await;
+        let loaded = self.load(&mut place, name).await?;
+        let description = match &loaded.description {
             Some(description) => description.clone(),
             None => {
-                let described = component.describe(self.limits).await;
+                let described = loaded.component.describe(self.limits).await;
                 let described = described.map_err(|error| error.to_string())?;
-                found.description.insert(described).clone()
+                loaded.description.insert(described).clone()
             }
         };
-        Ok((component, description))
+        Ok((loaded.component.clone(), description))
+    }
+
+    fn place(&self, name: &str) -> Arc<Mutex<Option<Loaded>>> {
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(loaded.entry(name.to_owned()).or_default())
     }
 
     async fn load<'a>(
         &self,
-        loaded: &'a mut HashMap<String, Loaded>,
+        place: &'a mut Option<Loaded>,
         name: &str,
     ) -> Result<&'a mut Loaded, String> {
         let path = self.path(name)?;
         let stamp = stamp(&path).map_err(|_| self.missing(name))?;
-        if loaded.get(name).is_none_or(|known| known.stamp != stamp) {
-            let component = self
-                .runtime
-                .load(&path)
-                .await
-                .map_err(|error| error.to_string())?;
-            loaded.insert(
-                name.to_owned(),
+        let loaded = match place.take() {
+            Some(loaded) if loaded.stamp == stamp => loaded,
+            _ => {
+                let component = self.runtime.load(&path).await;
+                let component = component.map_err(|error| error.to_string())?;
                 Loaded {
                     stamp,
                     component,
                     description: None,
-                },
-            );
-        }
-        loaded.get_mut(name).ok_or_else(|| self.missing(name))
+                }
+            }
+        };
+        Ok(place.insert(loaded))
     }
 
     /// The file of a plugin. A name may come from a client, so it must not lead out of the folder.

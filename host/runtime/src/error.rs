@@ -297,6 +297,17 @@ pub enum ExportFailure {
     Host(RuntimeError),
 }
 
+impl ExportFailure {
+    /// An instance could not be made. The batch has not been seen by any, so whatever went wrong says
+    /// nothing about its messages.
+    pub(crate) fn not_started(error: RuntimeError) -> Self {
+        match error {
+            RuntimeError::Config { field, message, .. } => Self::Config { field, message },
+            other => Self::Host(other),
+        }
+    }
+}
+
 impl From<RuntimeError> for ExportFailure {
     fn from(error: RuntimeError) -> Self {
         match error {

@@ -122,7 +122,7 @@ impl Exporter {
         // Taken out, so that an instance whose call is cut short is never entered again.
         let mut instance = match self.instance.take() {
             Some(instance) => instance,
-            None => self.start().await?,
+            None => self.start().await.map_err(ExportFailure::not_started)?,
         };
         let answer = self.deliver(&mut instance, batch).await?;
         if instance.store.data().limiter.used() <= self.sandbox.limits.recycle_above {

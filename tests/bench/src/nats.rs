@@ -18,26 +18,17 @@ pub(crate) struct Nats {
     _folder: TempDir,
 }
 
-/// When the server brings messages to the disk.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Sync {
-    Relaxed,
-    Always,
-}
-
 impl Nats {
     /// Starts a server; none where the Debian package `nats-server` is not installed.
-    pub(crate) fn start(sync: Sync) -> Option<Self> {
+    pub(crate) fn start() -> Option<Self> {
         let folder = TempDir::new().unwrap();
         let port = std::net::TcpListener::bind("127.0.0.1:0")
             .unwrap()
             .local_addr()
             .unwrap()
             .port();
-        let interval = if sync == Sync::Always { "always" } else { "2m" };
         let config = format!(
-            "listen: 127.0.0.1:{port}\njetstream {{ store_dir: {:?}, sync_interval: \"{interval}\" \
-             }}\n",
+            "listen: 127.0.0.1:{port}\njetstream {{ store_dir: {:?} }}\n",
             folder.path()
         );
         let file = folder.path().join("nats.conf");

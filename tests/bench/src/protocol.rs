@@ -16,7 +16,7 @@ use millstream_protocol::{
 };
 
 use crate::host::{Host, Setup};
-use crate::nats::{Nats, Sync};
+use crate::nats::Nats;
 use crate::report::{Budget, median, ratio, skipped};
 
 const PAYLOAD: usize = 256;
@@ -41,7 +41,7 @@ pub(crate) fn run(setup: &Setup, quick: bool) {
     };
     let mut ours = [Vec::new(), Vec::new()];
     let mut theirs = [Vec::new(), Vec::new()];
-    let nats = Nats::start(Sync::Relaxed);
+    let nats = Nats::start();
     for _ in 0..rounds {
         ours[0].push(one_at_a_time(&mut client, "relaxed", singles, &payload));
         ours[1].push(pipelined(host.port, "relaxed", many, &payload));
@@ -79,7 +79,7 @@ pub(crate) fn run(setup: &Setup, quick: bool) {
     let mut alone = Vec::new();
     let mut together = Vec::new();
     let mut theirs = Vec::new();
-    let nats = Nats::start(Sync::Always);
+    let nats = Nats::start();
     for _ in 0..rounds {
         alone.push(one_at_a_time(&mut client, "flushed", each * 4, &payload));
         together.push(many_clients(host.port, "flushed", each, &payload));
@@ -103,7 +103,7 @@ pub(crate) fn run(setup: &Setup, quick: bool) {
             "nats-server is not installed (Debian package nats-server)",
         );
     } else {
-        let against = "NATS JetStream, sync always";
+        let against = "NATS JetStream, which does not sync";
         ratio(
             name,
             "messages/s",

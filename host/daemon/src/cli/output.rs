@@ -2,14 +2,22 @@
 
 use std::io::Write;
 
-/// Prints a line on standard output. A reader that has gone away is no error: `| head` is usual.
+/// Prints a line on standard output.
 pub(super) fn line(text: impl AsRef<str>) {
-    let _ = writeln!(std::io::stdout(), "{}", text.as_ref());
+    end_without_reader(writeln!(std::io::stdout(), "{}", text.as_ref()));
 }
 
 /// Prints bytes on standard output.
 pub(super) fn bytes(bytes: &[u8]) {
-    let _ = std::io::stdout().write_all(bytes);
+    end_without_reader(std::io::stdout().write_all(bytes));
+}
+
+/// A reader that has gone away has what it wanted (`| head` is usual), and there is nobody left to
+/// work for.
+fn end_without_reader(written: std::io::Result<()>) {
+    if written.is_err() {
+        std::process::exit(0);
+    }
 }
 
 /// Prints JSON for machines.

@@ -38,10 +38,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failed> {
             return Err(Failed::Other(reason));
         }
     };
-    service
-        .apply(&config.stream)
-        .await
-        .map_err(|error| format!("[[stream]]: {error}"))?;
+    service.apply(&config.stream).await;
     let producers = Producers::start(&config, &store, &plugins);
     tracing::info!(
         address = %server.address(),

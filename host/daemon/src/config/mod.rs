@@ -14,8 +14,8 @@ use serde::Deserialize;
 
 pub(crate) use problem::ConfigProblem;
 pub(crate) use sections::{
-    Exports, Log, LogFormat, LogLevel, OnFull, Persistence,
-    PluginSettings, Plugins, Producer, Restart, Server, Storage, Stream, StreamExport,
+    Exports, Log, LogFormat, LogLevel, OnFull, Persistence, PluginSettings, Plugins, Producer,
+    Restart, Server, Storage, Stream, StreamExport,
 };
 pub(crate) use units::Span;
 
@@ -81,6 +81,7 @@ impl Config {
     fn check(&self) -> Result<(), String> {
         self.server.check()?;
         self.exports.check()?;
+        self.plugins.check()?;
         unique(
             "[[stream]]",
             self.stream.iter().map(|stream| stream.name.as_str()),

@@ -10,6 +10,9 @@ use serde::Deserialize;
 
 use super::units::{Size, Span};
 
+/// The longest time that makes sense for one call, or for shutting down.
+const LONGEST: Span = Span::seconds(3600);
+
 /// `[server]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -41,6 +44,9 @@ impl Server {
                  authenticated; listen on 127.0.0.1, or set server.allow-remote = true",
                 self.listen
             ));
+        }
+        if !(1..=100_000).contains(&self.max_connections) {
+            return Err("server.max-connections must lie between 1 and 100000".into());
         }
         if !(1024..=1 << 30).contains(&self.max_frame.0) {
             return Err("server.max-frame must lie between 1 KiB and 1 GiB".into());
@@ -94,6 +100,13 @@ impl Default for Plugins {
 }
 
 impl Plugins {
+    pub(super) fn check(&self) -> Result<(), String> {
+        if !(Span::seconds(1)..=LONGEST).contains(&self.call_deadline) {
+            return Err("plugins.call-deadline must lie between 1s and 1h".into());
+        }
+        Ok(())
+    }
+
     pub(crate) fn limits(&self) -> runtime::Limits {
         runtime::Limits {
             memory: self.memory.0,
@@ -128,8 +141,11 @@ impl Default for Exports {
 
 impl Exports {
     pub(super) fn check(&self) -> Result<(), String> {
-        if self.parallel == 0 {
-            return Err("exports.parallel must be at least 1".into());
+        if !(1..=1000).contains(&self.parallel) {
+            return Err("exports.parallel must lie between 1 and 1000".into());
+        }
+        if self.shutdown_grace > LONGEST {
+            return Err("exports.shutdown-grace must be at most an hour".into());
         }
         if self.retry_first.0.is_zero() || self.retry_longest < self.retry_first {
             return Err(
@@ -316,7 +332,16 @@ impl Stream {
         if self.flush_on_write && self.persistence == Persistence::Memory {
             return wrong("flush-on-write has no meaning with persistence = \"memory\"".into());
         }
-        for export in &self.export {
+        for (index, export) in self.export.iter().enumerate() {
+            let identifier = &export.identifier;
+            if self
+                .export
+                .iter()
+                .take(index)
+                .any(|other| other.identifier == *identifier)
+            {
+                return wrong(format!("two exports have the identifier \"{identifier}\""));
+            }
             if export.batch_size == Some(0) {
                 return wrong(format!(
                     "export \"{}\": batch-size must be at least 1",

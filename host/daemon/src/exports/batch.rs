@@ -42,11 +42,16 @@ pub(crate) struct Batch {
     pub(crate) end: SequenceNumber,
 }
 
+/// While a batch fills, it is looked at again after this time at the latest: on a full stream that
+/// overwrites its oldest messages, neither count nor bytes may ever be reached.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
 /// Waits until a batch is due, and reads it.
 ///
 /// # Errors
 ///
-/// [`Error::NotFound`] when the stream is deleted, and what else keeps it from being read.
+/// [`Error::NotFound`] when the stream is deleted, [`Error::Damaged`] where messages cannot be read,
+/// and what else keeps the stream from being read.
 pub(crate) async fn next(
     store: &Store,
     watch: &mut Watch,
@@ -55,7 +60,7 @@ pub(crate) async fn next(
     rule: &BatchRule,
 ) -> Result<Batch, Error> {
     watch.reach(from).await?;
-    let mut batch = read(store, name, from, rule).await?;
+    let mut batch = read(store, watch, name, from, rule).await?;
     while !is_full(&batch, watch, rule) {
         let age = batch.messages.first().map_or(0, |oldest| {
             SystemClock
@@ -66,15 +71,16 @@ pub(crate) async fn next(
         let Some(rest) = rule.linger.checked_sub(Duration::from_millis(age)) else {
             break;
         };
+        if rest.is_zero() {
+            break;
+        }
         let position = watch.position();
         let room = rule.bytes.saturating_sub(payload_bytes(&batch));
         let full = watch.reach_or_grow(from + (rule.messages - 1), position.bytes + room);
-        let waited = tokio::time::timeout(rest, full).await;
-        batch = read(store, name, from, rule).await?;
-        match waited {
-            Ok(found) => found?,
-            Err(_) => break,
+        if let Ok(found) = tokio::time::timeout(rest.min(LOOK_AGAIN), full).await {
+            found?;
         }
+        batch = read(store, watch, name, from, rule).await?;
     }
     Ok(batch)
 }
@@ -90,11 +96,12 @@ pub(crate) async fn ahead(
     if watch.position().tail < from + rule.messages {
         return None;
     }
-    read(store, name, from, rule).await.ok()
+    read(store, watch, name, from, rule).await.ok()
 }
 
 async fn read(
     store: &Store,
+    watch: &Watch,
     name: &str,
     from: SequenceNumber,
     rule: &BatchRule,
@@ -108,13 +115,14 @@ async fn read(
     };
     let found = match store.read(name, options).await {
         Ok(found) => found,
-        Err(Error::Damaged { first, last }) => {
-            tracing::error!(stream = name, %first, %last, "damaged messages are passed over");
+        // Retention has taken everything before its turn came.
+        Err(Error::NotEnoughMessages | Error::BeyondEnd) => {
+            let head = watch.position().head.max(from);
             return Ok(Batch {
                 messages: Vec::new(),
                 too_large: Vec::new(),
-                missed: (last + 1) - from,
-                end: last + 1,
+                missed: head - from,
+                end: head,
             });
         }
         Err(error) => return Err(error),

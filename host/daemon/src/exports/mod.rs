@@ -12,6 +12,7 @@
 
 mod batch;
 mod pipeline;
+mod plugin_uri;
 mod retry;
 mod settings;
 mod settle;

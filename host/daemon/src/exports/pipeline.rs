@@ -39,6 +39,9 @@ pub(super) struct Pipeline {
     unsaved: bool,
 }
 
+/// Messages that cannot be read are tried again this often before the export goes on behind them.
+const DAMAGE_TRIES: u32 = 4;
+
 /// A pipeline ends because it was asked to, or because its stream is gone.
 struct Stopped;
 
@@ -86,9 +89,13 @@ impl Pipeline {
                 Some(batch) => batch,
                 None => self.next_batch(&mut watch, &rule, &mut backoff).await?,
             };
-            self.note_left_out(&batch, &rule);
-            let end = batch.end;
-            let mut settling = Settling::new(batch.messages, end.get());
+            let Batch {
+                messages,
+                too_large,
+                missed,
+                end,
+            } = batch;
+            let mut settling = Settling::new(messages, end.get());
             while let Some(group) = settling.current() {
                 let priority = self.settings.priority;
                 let slots = Arc::clone(&self.shared.slots);
@@ -112,6 +119,9 @@ impl Pipeline {
                     self.pause(backoff.pause(at_least)).await?;
                 }
             }
+            // Counted when the cursor passes them, so that a stop before that counts them once.
+            self.note_missed(missed);
+            self.note_too_large(&too_large, &rule);
             self.cursor.next = end;
             self.unsaved = true;
         }
@@ -174,13 +184,22 @@ impl Pipeline {
     ) -> Result<Batch, Stopped> {
         // While there is nothing to do, everybody can see how far this export is.
         self.save().await;
+        let mut unreadable = 0;
         loop {
             let (store, name) = (self.shared.store.clone(), self.stream.clone());
             let next = batch::next(&store, watch, &name, self.cursor.next, rule);
             match self.unless_stopped(next).await? {
                 Ok(batch) => return Ok(batch),
                 Err(Error::NotFound { .. } | Error::Closing) => return Err(Stopped),
+                // A disk that fails for a moment is no reason to lose messages.
+                Err(Error::Damaged { last, .. }) if unreadable >= DAMAGE_TRIES => {
+                    self.note_missed((last + 1) - self.cursor.next);
+                    self.cursor.next = last + 1;
+                    self.unsaved = true;
+                    unreadable = 0;
+                }
                 Err(error) => {
+                    unreadable += u32::from(matches!(error, Error::Damaged { .. }));
                     self.fail(error.to_string());
                     self.pause(backoff.pause(None)).await?;
                 }
@@ -201,19 +220,24 @@ impl Pipeline {
         batch::ahead(&self.shared.store, watch, &self.stream, from, rule).await
     }
 
-    /// Counts what a batch could not contain.
-    fn note_left_out(&mut self, batch: &Batch, rule: &BatchRule) {
-        let (stream, export) = (&self.stream, &self.identifier);
-        if batch.missed > 0 {
+    /// Counts messages that retention or damage took before their turn came.
+    fn note_missed(&mut self, missed: u64) {
+        if missed > 0 {
+            let (stream, export) = (&self.stream, &self.identifier);
             tracing::warn!(
                 stream,
                 export,
-                messages = batch.missed,
-                "messages were deleted before they were exported"
+                messages = missed,
+                "messages were gone before they were exported"
             );
-            self.cursor.missed_messages += batch.missed;
+            self.cursor.missed_messages += missed;
         }
-        for (number, size) in &batch.too_large {
+    }
+
+    /// Counts messages that the plugin could never take.
+    fn note_too_large(&mut self, too_large: &[(u64, usize)], rule: &BatchRule) {
+        let (stream, export) = (&self.stream, &self.identifier);
+        for (number, size) in too_large {
             let reason = format!(
                 "its {size} bytes are more than the plugin takes ({})",
                 rule.message_bytes
@@ -221,7 +245,7 @@ impl Pipeline {
             tracing::warn!(stream, export, number, reason, "message rejected");
             self.cursor.last_error = Some(format!("message {number} was rejected: {reason}"));
         }
-        self.cursor.rejected_messages += batch.too_large.len() as u64;
+        self.cursor.rejected_messages += too_large.len() as u64;
     }
 
     /// Brings the cursor to where a call has left it.

@@ -5,9 +5,8 @@
 //! text. A kind is nothing but a plugin's name and a configuration with the wire's own keys, so no
 //! code here or in the host knows what a destination does.
 //!
-//! Over the protocol a plugin without a kind of its own is an HTTP export whose `uri` is
-//! `plugin:NAME?KEY=VALUE&…`: keys are paths (`rotation.maxBytes`), values are JSON where they can
-//! be read as such and text otherwise.
+//! Over the protocol a plugin without a kind of its own is an HTTP export with a `plugin:` address
+//! ([`plugin_uri`]).
 
 use millstream_protocol::definition::{
     Destination, Export, ExportFormat, StatusConfig, StatusLevel,
@@ -16,9 +15,8 @@ use millstream_streams as streams;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::plugin_uri;
 use crate::config;
-
-const PLUGIN_SCHEME: &str = "plugin:";
 
 /// How an export was declared, and so how a describe shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,8 +77,12 @@ impl ExportSettings {
     }
 
     /// An export that an SDK declared, as the store keeps it.
-    pub(crate) fn from_wire(export: &Export) -> streams::Export {
-        let (source, plugin, config) = read_destination(&export.destination);
+    ///
+    /// # Errors
+    ///
+    /// A sentence, if its `plugin:` address cannot be used.
+    pub(crate) fn from_wire(export: &Export) -> Result<streams::Export, String> {
+        let (source, plugin, config) = read_destination(&export.destination)?;
         let settings = Self {
             source,
             plugin,
@@ -90,13 +92,17 @@ impl ExportSettings {
             priority: u8::try_from(export.priority.get()).unwrap_or(u8::MAX),
             disabled: export.disabled,
         };
-        streams::Export {
+        let stored = settings.to_stored();
+        if Self::from_stored(&stored).is_none() {
+            return Err("the configuration in a plugin: address is nested too deeply".into());
+        }
+        Ok(streams::Export {
             identifier: export.identifier.as_str().to_owned(),
             start: streams::SequenceNumber::new(
                 export.start_sequence_number.map_or(0, |start| start.get()),
             ),
-            settings: settings.to_stored(),
-        }
+            settings: stored,
+        })
     }
 
     /// The export as a describe shows it; none if the stored text is not of this program.
@@ -133,7 +139,7 @@ impl ExportSettings {
         };
         Some(match self.source {
             Source::Plugin => Destination::Http {
-                uri: plugin_uri(&self.plugin, &self.config),
+                uri: plugin_uri::write(&self.plugin, &self.config),
                 format: ExportFormat::RawNotBatched,
             },
             Source::Http => Destination::Http {
@@ -171,11 +177,13 @@ impl ExportSettings {
 }
 
 /// The plugin for a destination, and its configuration with the keys of the wire.
-fn read_destination(destination: &Destination) -> (Source, String, Map<String, Value>) {
+fn read_destination(
+    destination: &Destination,
+) -> Result<(Source, String, Map<String, Value>), String> {
     let (source, plugin, config) = match destination {
         Destination::Http { uri, format } => {
-            if let Some((plugin, config)) = read_plugin_uri(uri) {
-                return (Source::Plugin, plugin, config);
+            if let Some((plugin, config)) = plugin_uri::read(uri)? {
+                return Ok((Source::Plugin, plugin, config));
             }
             (
                 Source::Http,
@@ -215,70 +223,8 @@ fn read_destination(destination: &Destination) -> (Source, String, Map<String, V
         }
     };
     match config {
-        Value::Object(config) => (source, plugin.to_owned(), config),
-        _ => (source, plugin.to_owned(), Map::new()),
-    }
-}
-
-/// Takes `plugin:NAME?KEY=VALUE…` apart.
-fn read_plugin_uri(uri: &str) -> Option<(String, Map<String, Value>)> {
-    let rest = uri.strip_prefix(PLUGIN_SCHEME)?;
-    let (plugin, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let mut config = Map::new();
-    for (path, text) in form_urlencoded::parse(query.as_bytes()) {
-        let value = serde_json::from_str(&text).unwrap_or_else(|_| Value::from(text.as_ref()));
-        put(&mut config, &path, value);
-    }
-    Some((plugin.to_owned(), config))
-}
-
-/// The address that [`read_plugin_uri`] takes apart into the same.
-fn plugin_uri(plugin: &str, config: &Map<String, Value>) -> String {
-    let mut query = form_urlencoded::Serializer::new(String::new());
-    let mut rest: Vec<(String, &Value)> = config
-        .iter()
-        .rev()
-        .map(|(key, value)| (key.clone(), value))
-        .collect();
-    while let Some((path, value)) = rest.pop() {
-        match value {
-            Value::Object(inner) if !inner.is_empty() => {
-                rest.extend(
-                    inner
-                        .iter()
-                        .rev()
-                        .map(|(key, value)| (format!("{path}.{key}"), value)),
-                );
-            }
-            // Text that would read as something else keeps its quotation marks.
-            Value::String(text) if serde_json::from_str::<Value>(text).is_err() => {
-                query.append_pair(&path, text);
-            }
-            other => {
-                query.append_pair(&path, &other.to_string());
-            }
-        }
-    }
-    let query = query.finish();
-    let mark = if query.is_empty() { "" } else { "?" };
-    format!("{PLUGIN_SCHEME}{plugin}{mark}{query}")
-}
-
-/// Puts a value where a path of keys leads.
-fn put(config: &mut Map<String, Value>, path: &str, value: Value) {
-    match path.split_once('.') {
-        None => {
-            config.insert(path.to_owned(), value);
-        }
-        Some((key, rest)) => {
-            let inner = config.entry(key).or_insert_with(|| json!({}));
-            if !inner.is_object() {
-                *inner = json!({});
-            }
-            if let Value::Object(inner) = inner {
-                put(inner, rest, value);
-            }
-        }
+        Value::Object(config) => Ok((source, plugin.to_owned(), config)),
+        _ => Ok((source, plugin.to_owned(), Map::new())),
     }
 }
 
@@ -291,7 +237,7 @@ mod tests {
         export.disabled = true;
         export.priority = 3.try_into().unwrap();
         export.start_sequence_number = Some(7.try_into().unwrap());
-        let stored = ExportSettings::from_wire(&export);
+        let stored = ExportSettings::from_wire(&export).unwrap();
         assert_eq!(ExportSettings::to_wire(&stored), Some(export));
     }
 
@@ -324,32 +270,5 @@ mod tests {
             multipart_threshold: Destination::DEFAULT_MULTIPART_THRESHOLD,
             status: None,
         });
-    }
-
-    #[test]
-    fn a_plugin_address_carries_nested_and_typed_configuration() {
-        let (plugin, config) =
-            read_plugin_uri("plugin:file?folder=%2Fout&rotation.maxBytes=1000&a.b=x%20y").unwrap();
-        assert_eq!(plugin, "file");
-        assert_eq!(
-            Value::Object(config.clone()),
-            json!({ "folder": "/out", "rotation": { "maxBytes": 1000 }, "a": { "b": "x y" } })
-        );
-        assert_eq!(
-            read_plugin_uri(&plugin_uri(&plugin, &config)),
-            Some((plugin, config))
-        );
-    }
-
-    #[test]
-    fn text_that_looks_like_a_number_stays_text() {
-        let Value::Object(config) = json!({ "id": "0017", "n": "17", "list": [1, "a"], "e": {} })
-        else {
-            unreachable!()
-        };
-        let again = read_plugin_uri(&plugin_uri("p", &config));
-        assert_eq!(again, Some(("p".to_owned(), config)));
-        assert_eq!(plugin_uri("p", &Map::new()), "plugin:p");
-        assert_eq!(read_plugin_uri("http://host/"), None);
     }
 }

@@ -16,8 +16,8 @@ use millstream_protocol::handshake::{
     take_connect_version, unexpected_operation,
 };
 use millstream_protocol::{
-    Call, Failure, FrameDecoder, Name, Request, RequestError, RequestId, ResponseEncoder, Version,
-    decode_request,
+    Call, Failure, FrameDecoder, Name, Request, RequestError, RequestId, ResponseEncoder,
+    ResponseStatusCode, Version, decode_request,
 };
 use millstream_streams::{Error, Payloads, StreamHandle};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -28,6 +28,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::outgoing::{self, Outgoing};
+use super::reads::Read;
 use super::{Context, requests};
 
 /// A client that has not introduced itself by then is not one.
@@ -38,10 +39,11 @@ const LARGE_READ: usize = 64 << 10;
 /// Appends are handed over when this many bytes of them have come together.
 const RUN_BYTES: usize = 256 << 10;
 /// Answers that wait to be sent; the connection is not read while there are more.
-const OUTGOING: usize = 32;
-/// Reads of one connection that wait at the same time; the connection is not read while there are
-/// more.
+const OUTGOING: usize = 8;
+/// Reads of one connection that may wait at the same time; further ones are refused.
 const READS: usize = 256;
+/// Reads of one connection whose messages are in memory at the same time.
+const RESULTS: usize = 2;
 
 /// Serves one connection to its end.
 ///
@@ -81,7 +83,8 @@ pub(super) async fn serve(
         outgoing,
         encoder,
         reads: JoinSet::new(),
-        read_places: Arc::new(Semaphore::new(READS)),
+        waiting: Vec::new(),
+        results: Arc::new(Semaphore::new(RESULTS)),
         context,
     };
     let ended = tokio::select! {
@@ -192,8 +195,10 @@ struct Reader {
     run: Run,
     outgoing: mpsc::Sender<Outgoing>,
     encoder: ResponseEncoder,
-    reads: JoinSet<()>,
-    read_places: Arc<Semaphore>,
+    /// Reads under way, which return their ids.
+    reads: JoinSet<RequestId>,
+    waiting: Vec<RequestId>,
+    results: Arc<Semaphore>,
     context: Arc<Context>,
 }
 
@@ -251,7 +256,9 @@ impl Reader {
     }
 
     async fn take(&mut self, request: Request) -> Result<(), Gone> {
+        let arrival = Instant::now();
         let id = request.request_id;
+        self.await_namesakes(&id).await;
         match request.call {
             Call::Append { name, payload } => {
                 self.append(id, name, payload);
@@ -264,17 +271,13 @@ impl Reader {
             Call::Read { name, options } => {
                 // Appends that came before it are on their way before it.
                 self.hand_over().await?;
-                let place = Arc::clone(&self.read_places).acquire_owned().await;
-                let (context, encoder) = (Arc::clone(&self.context), self.encoder);
-                let (outgoing, arrival) = (self.outgoing.clone(), Instant::now());
-                while self.reads.try_join_next().is_some() {}
-                self.reads.spawn(async move {
-                    let frame =
-                        requests::read(&context, &encoder, &id, &name, options, arrival).await;
-                    let _ = outgoing.send(Outgoing::Frames(frame)).await;
-                    drop(place);
-                });
-                Ok(())
+                self.read(Read {
+                    id,
+                    name,
+                    options,
+                    arrival,
+                })
+                .await
             }
             call => {
                 self.hand_over().await?;
@@ -282,6 +285,48 @@ impl Reader {
                 self.send(Outgoing::Frames(frame)).await
             }
         }
+    }
+
+    /// Request ids need not be unique: one SDK sends a single space with every request. Answers to
+    /// equal ids have to come in the order of the requests (specification, 1.5), so a request waits
+    /// for the reads that have its id.
+    async fn await_namesakes(&mut self, id: &RequestId) {
+        while let Some(done) = self.reads.try_join_next() {
+            self.forget(done.ok());
+        }
+        while self.waiting.contains(id)
+            && let Some(done) = self.reads.join_next().await
+        {
+            self.forget(done.ok());
+        }
+    }
+
+    fn forget(&mut self, id: Option<RequestId>) {
+        match id.and_then(|id| self.waiting.iter().position(|waiting| *waiting == id)) {
+            Some(place) => drop(self.waiting.swap_remove(place)),
+            // A read that did not end by itself: nothing is known of it, so wait for none.
+            None => self.waiting.clear(),
+        }
+    }
+
+    async fn read(&mut self, read: Read) -> Result<(), Gone> {
+        if self.waiting.len() >= READS {
+            let mut frame = BytesMut::new();
+            let reason = format!("{READS} reads of this connection are waiting already");
+            let failure = Failure::new(ResponseStatusCode::UnknownFailure, reason);
+            read.refuse(&self.encoder, &mut frame, &failure);
+            return self.send(Outgoing::Frames(frame)).await;
+        }
+        self.waiting.push(read.id.clone());
+        let (context, results) = (Arc::clone(&self.context), Arc::clone(&self.results));
+        let (encoder, outgoing) = (self.encoder, self.outgoing.clone());
+        self.reads.spawn(async move {
+            let (frame, place) = read.answer(&context, &encoder, &results).await;
+            let _ = outgoing.send(Outgoing::Frames(frame)).await;
+            drop(place);
+            read.id
+        });
+        Ok(())
     }
 
     fn append(&mut self, id: RequestId, name: Name, payload: Bytes) {

@@ -1,10 +1,11 @@
 //! The Stream Manager protocol on a TCP port.
 //!
 //! One task reads a connection, one writes it ([`connection`]); what a request means is in
-//! [`requests`]. Malformed frames end at most the connection they came on.
+//! [`requests`] and [`reads`]. Malformed frames end at most the connection they came on.
 
 mod connection;
 mod outgoing;
+mod reads;
 mod requests;
 
 use std::net::SocketAddr;

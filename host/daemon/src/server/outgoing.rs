@@ -4,6 +4,8 @@
 //! with a single call and loses the thread if it gets fewer (specification, 1.2). Frames that are
 //! ready together share a write while they are small.
 
+use std::time::Duration;
+
 use bytes::BytesMut;
 use millstream_protocol::{Operation, RequestId, ResponseEncoder};
 use millstream_streams::{Error, PendingAppends, SequenceNumber};
@@ -16,6 +18,9 @@ use super::requests::failure;
 /// Frames share a write up to this size. It fits into one segment of the loopback interface, so the
 /// peer cannot see half a length field either.
 const SHARED_WRITE: usize = 16 << 10;
+
+/// A peer that takes nothing for this long is given up.
+const STALLED: Duration = Duration::from_secs(60);
 
 /// Something to be sent.
 pub(super) enum Outgoing {
@@ -36,7 +41,7 @@ pub(super) async fn write(
 ) -> std::io::Result<()> {
     while let Some(outgoing) = queue.recv().await {
         match outgoing {
-            Outgoing::Frames(frames) => socket.write_all(&frames).await?,
+            Outgoing::Frames(frames) => send(&mut socket, &frames).await?,
             Outgoing::Appends { ids, pending } => {
                 let answers = pending.answers().await;
                 let answers = answers
@@ -55,16 +60,25 @@ pub(super) async fn write(
                     if frames.len() > SHARED_WRITE {
                         let last = frames.split_off(start);
                         if !frames.is_empty() {
-                            socket.write_all(&frames).await?;
+                            send(&mut socket, &frames).await?;
                         }
                         frames = last;
                     }
                 }
-                socket.write_all(&frames).await?;
+                send(&mut socket, &frames).await?;
             }
         }
     }
     socket.shutdown().await
+}
+
+/// Writes whole frames with one call, and with more only if the peer is slow.
+async fn send(socket: &mut OwnedWriteHalf, mut frames: &[u8]) -> std::io::Result<()> {
+    while !frames.is_empty() {
+        let written = tokio::time::timeout(STALLED, socket.write(frames)).await??;
+        frames = frames.get(written..).unwrap_or_default();
+    }
+    Ok(())
 }
 
 fn encode_append(
