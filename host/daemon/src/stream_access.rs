@@ -54,7 +54,7 @@ impl StreamAccess for StoreAccess {
 fn translate(error: Error) -> StreamError {
     match error {
         Error::NotFound { .. } => StreamError::NotFound,
-        Error::Full { .. } => StreamError::Full,
+        Error::Full { .. } | Error::OutOfMemory { .. } => StreamError::Full,
         Error::BeyondEnd | Error::NotEnoughMessages => StreamError::NotEnoughMessages,
         Error::EmptyPayload | Error::TooLarge { .. } | Error::InvalidReadRange => {
             StreamError::Invalid(error.to_string())

@@ -33,6 +33,31 @@ impl Cursor {
             ..Self::default()
         }
     }
+}
+
+/// A cursor as it is stored: with the start of the export that it was for. An export that was given
+/// another start begins anew, even if a crash has kept the record from being replaced.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Record {
+    start: Option<SequenceNumber>,
+    #[serde(flatten)]
+    pub(crate) cursor: Cursor,
+}
+
+impl Record {
+    pub(crate) fn new(start: SequenceNumber, cursor: Cursor) -> Self {
+        Self {
+            start: Some(start),
+            cursor,
+        }
+    }
+
+    /// The cursor, if it belongs to an export with this start.
+    pub(crate) fn cursor_from(&self, start: SequenceNumber) -> Option<Cursor> {
+        self.start
+            .is_none_or(|known| known == start)
+            .then(|| self.cursor.clone())
+    }
 
     pub(crate) fn encode(&self) -> Vec<u8> {
         // Numbers and text: there is nothing in a cursor that JSON cannot hold.
@@ -48,9 +73,25 @@ impl Cursor {
 mod tests {
     use super::*;
 
+    const START: SequenceNumber = SequenceNumber::new(3);
+
     #[test]
     fn a_cursor_of_an_earlier_version_reads_with_defaults() {
-        let cursor = Cursor::decode(br#"{"next":5,"something_new":1}"#).unwrap();
-        assert_eq!(cursor, Cursor::starting_at(SequenceNumber::new(5)));
+        let record = Record::decode(br#"{"next":5,"something_new":1}"#).unwrap();
+        let expected = Cursor::starting_at(SequenceNumber::new(5));
+        assert_eq!(record.cursor_from(START), Some(expected));
+    }
+
+    #[test]
+    fn a_cursor_counts_only_for_the_start_it_was_saved_with() {
+        let cursor = Cursor {
+            delivered_messages: 4,
+            last_error: Some("no route".into()),
+            ..Cursor::starting_at(SequenceNumber::new(7))
+        };
+        let record = Record::new(START, cursor.clone());
+        let record = Record::decode(&record.encode()).unwrap();
+        assert_eq!(record.cursor_from(START), Some(cursor));
+        assert_eq!(record.cursor_from(SequenceNumber::ZERO), None);
     }
 }

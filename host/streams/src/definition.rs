@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 use crate::types::{SequenceNumber, StreamName};
 
+/// About the most segments that a full stream has.
+const MAX_SEGMENTS: u64 = 4096;
+
 /// Where a stream keeps its messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -55,7 +58,8 @@ pub struct StreamDefinition {
     pub name: StreamName,
     /// The most that the stream may hold, in bytes, counted with [`crate::message_size`].
     pub max_size: u64,
-    /// Retention deletes whole segments of about this many bytes; at most `max_size`.
+    /// Retention deletes whole segments of about this many bytes; at most `max_size`. Less than a
+    /// 4096th of `max_size` counts as that much.
     pub segment_size: u64,
     /// How long a message is kept at least unless the stream is full, in milliseconds; none means
     /// for ever.
@@ -97,6 +101,12 @@ impl StreamDefinition {
             }
         }
         Ok(())
+    }
+
+    /// The segment size that is used: a stream has no more than some thousand segments, because each
+    /// takes memory.
+    pub(crate) fn effective_segment_size(&self) -> u64 {
+        self.segment_size.max(self.max_size / MAX_SEGMENTS)
     }
 
     pub(crate) fn is_memory(&self) -> bool {

@@ -89,6 +89,16 @@ pub enum Error {
         /// The reserve.
         reserve: u64,
     },
+    /// The memory for all streams that live there is used up.
+    #[error(
+        "the streams in memory together use all of their {limit} bytes; raise \
+         storage.memory-streams, or give this stream a smaller maxSize or the strategy to overwrite \
+         its oldest data"
+    )]
+    OutOfMemory {
+        /// The most that all memory streams together may use, in bytes.
+        limit: u64,
+    },
     /// The store is closing.
     #[error("the store is shutting down")]
     Closing,
@@ -113,6 +123,16 @@ pub enum Error {
         path: PathBuf,
         /// What the system said.
         reason: String,
+    },
+    /// There is data, but no list of the streams it belongs to.
+    #[error(
+        "the data folder {} holds data but catalog.json, the list of its streams, is missing; restore \
+         catalog.json from a backup or from catalog.old.json, or move the whole folder away to begin \
+         with an empty store", path.display()
+    )]
+    CatalogMissing {
+        /// The folder.
+        path: PathBuf,
     },
     /// A newer program wrote the store.
     #[error(

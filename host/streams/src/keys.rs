@@ -5,10 +5,12 @@
 //! meta   'h', stream id (u32)                               → head (u64, little-endian)
 //!        's', stream id (u32), base sequence number (u64)   → a completed segment
 //!        'c', stream id (u32), export identifier            → cursor (JSON)
+//!        'g', stream id (u32), first sequence number (u64)  → end (u64, little-endian) of a gap that
+//!                                                             damage has left and an open has told of
 //!        'u'                                                → nothing
 //! ```
 
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 
 use crate::segment::Segment;
 use crate::types::{SequenceNumber, StreamId, Timestamp};
@@ -59,6 +61,27 @@ pub(crate) fn cursor(id: StreamId, identifier: &str) -> Vec<u8> {
 /// What the keys of all a stream's cursors begin with.
 pub(crate) fn cursors(id: StreamId) -> Vec<u8> {
     meta(b'c', id, &[])
+}
+
+/// The key of a gap that begins with `first`.
+pub(crate) fn gap(id: StreamId, first: SequenceNumber) -> Vec<u8> {
+    meta(b'g', id, &first.get().to_be_bytes())
+}
+
+/// What the keys of all a stream's gaps begin with.
+pub(crate) fn gaps(id: StreamId) -> Vec<u8> {
+    meta(b'g', id, &[])
+}
+
+/// The gap in a key and its value, which is encoded as a head is.
+pub(crate) fn decode_gap(key: &[u8], value: &[u8]) -> Option<Range<SequenceNumber>> {
+    let first = u64::from_be_bytes(key.get(5..)?.try_into().ok()?);
+    Some(SequenceNumber::new(first)..decode_head(value)?)
+}
+
+/// Whether a key of `meta` is that of a cursor.
+pub(crate) fn is_cursor(key: &[u8]) -> bool {
+    key.first() == Some(&b'c')
 }
 
 /// The stream to which a key of `meta` belongs.
@@ -130,6 +153,11 @@ mod tests {
         assert!(chunk(id, base + 1) < chunk(StreamId(10), SequenceNumber::ZERO));
         assert_eq!(owner(&cursor(id, "e")), Some(id));
         assert_eq!(cursor_identifier(&cursor(id, "e")), Some("e"));
+        assert!(is_cursor(&cursor(id, "e")) && !is_cursor(&head(id)));
+        assert_eq!(
+            decode_gap(&gap(id, base), &encode_head(base + 2)),
+            Some(base..base + 2)
+        );
         let segment_ = Segment {
             base,
             end: base + 4,

@@ -4,8 +4,13 @@
 //!
 //! * An append that was answered survives the end of the process at any moment; on a stream that
 //!   flushes every append it survives power loss too.
-//! * The numbers of a stream start at 0, have no holes, and are never used twice, whatever happens
-//!   to the disk. What damage takes away is counted and reported when the store opens.
+//! * On a relaxed stream a power cut, unlike the end of the process, may take about the last second.
+//!   Numbers of messages that went with it, and that no export had delivered, are then given again.
+//! * Apart from that the numbers of a stream start at 0, have no holes, and are never used twice,
+//!   whatever happens to the disk. What damage takes away is counted and reported, once, when the
+//!   store opens.
+//! * Space is freed only behind what is on the disk: a power cut never finds messages missing above
+//!   the head that the store remembers.
 //! * Memory is bounded: for what waits, for what is written and not yet in tables, for what was read.
 //!
 //! # How
@@ -26,12 +31,13 @@
 //! own (`catalog`), and so is how far each was acknowledged (`tails`): a damaged engine takes neither
 //! with it (`recovery`, `salvage`).
 //!
-//! A memory stream has the same chunks in a map and touches no disk; it ends with the store.
+//! A memory stream has the same chunks in a map and touches no disk; it ends with the store. All
+//! memory streams share one budget (`memory`).
 //!
 //! # The folder
 //!
 //! ```text
-//! catalog.json    format version, streams, definitions
+//! catalog.json    format version, streams, definitions; and catalog.old.json, the one before
 //! tails           32 bytes a stream
 //! engine/         fjall's files
 //! engine.damaged-N  set aside by an open that had to
@@ -45,8 +51,11 @@ mod definition;
 mod engine;
 mod error;
 mod filter;
+mod health;
 mod keys;
 mod maintenance;
+mod memory;
+mod options;
 mod reader;
 mod recovery;
 mod registry;
@@ -57,15 +66,18 @@ mod store;
 mod stream;
 mod tails;
 mod types;
+mod watch;
 mod writer;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use cursor::Cursor;
 pub use definition::{Export, Flush, Persistence, StrategyOnFull, StreamDefinition};
 pub use error::Error;
+pub use options::StoreOptions;
 pub use reader::ReadOptions;
 pub use recovery::Loss;
 pub use segment::Position;
-pub use store::{OpenReport, PendingAppends, Store, StoreOptions, StreamHandle, StreamInfo, Watch};
+pub use store::{OpenReport, PendingAppends, Store, StreamHandle, StreamInfo};
 pub use types::{MESSAGE_OVERHEAD, Message, SequenceNumber, StreamName, Timestamp, message_size};
+pub use watch::Watch;
 pub use writer::Payloads;

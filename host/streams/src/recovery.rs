@@ -4,14 +4,17 @@
 //! (what they contain), and the tails (how far they were acknowledged). The catalog wins over the
 //! engine on what exists, the tails win over the engine on which numbers are used.
 
+use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::catalog::Entry;
 use crate::cursor::Cursor;
-use crate::engine::{Engine, EngineLimits};
+use crate::engine::{Engine, EngineLimits, Restored, is_environment};
 use crate::error::Error;
 use crate::filter::Heads;
+use crate::keys;
 use crate::salvage;
 use crate::segment::Ledger;
 use crate::store::OpenReport;
@@ -45,7 +48,7 @@ pub(crate) fn open_engine(
         Err(fjall::Error::Locked) => Err(Error::InUse {
             path: folder.to_owned(),
         }),
-        Err(fjall::Error::Io(error)) => Err(Error::folder(engine_folder, error)),
+        Err(error) if is_environment(&error) => Err(Error::folder(engine_folder, error)),
         Err(damage) => {
             tracing::error!(%damage, "the stored data is damaged; saving what can be read");
             let (engine, set_aside) = salvage::open(&engine_folder, open)?;
@@ -55,42 +58,90 @@ pub(crate) fn open_engine(
     }
 }
 
-/// Puts one stream together again.
+/// Puts one stream together again. Losses that no earlier open has told of go to the report, and as
+/// records to `meta`.
 pub(crate) fn restore_stream(
-    engine: &Engine,
+    restored: Restored,
     entry: &Entry,
     mark: Option<Mark>,
     free_slot: impl FnOnce() -> Slot,
     key: u64,
-    report: &mut OpenReport,
-) -> Result<Open, Error> {
-    let restored = engine.restore(entry.id).map_err(Error::failed)?;
+    found: &mut Found,
+) -> Open {
     let definition = entry.definition.clone();
-    let tail = mark.map_or(restored.tail, |mark| mark.tail.max(restored.tail));
+    let exported = restored
+        .cursors
+        .values()
+        .filter(|record| record.cursor.delivered_messages > 0)
+        .map(|record| record.cursor.next);
+    let tail = exported
+        .chain(mark.map(|mark| mark.tail))
+        .fold(restored.tail, SequenceNumber::max);
+    let mut missing = restored.missing;
     if tail > restored.tail {
-        report.losses.push(Loss {
+        missing.push(restored.tail..tail);
+    }
+    for gap in without(missing, &restored.known_gaps) {
+        found.losses.push(Loss {
             stream: definition.name.clone(),
-            first: restored.tail,
-            messages: tail - restored.tail,
+            first: gap.start,
+            messages: gap.end - gap.start,
         });
+        found.records.insert(
+            keys::gap(entry.id, gap.start),
+            Some(keys::encode_head(gap.end)),
+        );
     }
     let ledger = Ledger::restore(restored.segments, tail);
+    let position = ledger.position();
+    for gap in &restored.known_gaps {
+        if gap.end <= position.head {
+            found.records.insert(keys::gap(entry.id, gap.start), None);
+        }
+    }
     let cursors = definition
         .exports
         .iter()
         .map(|export| {
-            let cursor = restored.cursors.get(&export.identifier).cloned();
+            let record = restored.cursors.get(&export.identifier);
+            let cursor = record.and_then(|record| record.cursor_from(export.start));
             let cursor = cursor.unwrap_or_else(|| Cursor::starting_at(export.start));
             (export.identifier.clone(), cursor)
         })
         .collect();
-    let position = ledger.position();
     let stream = Stream::new(key, Some(entry.id), definition.clone(), position, cursors);
-    Ok(Open {
+    Open {
         stream: Arc::new(stream),
         definition: Arc::new(definition),
         ledger,
         slot: Some(mark.map_or_else(free_slot, |mark| mark.slot)),
+        memory: None,
+    }
+}
+
+/// What opening finds out that is new.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    pub(crate) losses: Vec<Loss>,
+    /// Changes of `meta` after which the losses are not told again.
+    pub(crate) records: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+}
+
+/// The parts of `ranges` that lie in none of `known`.
+fn without(
+    ranges: Vec<Range<SequenceNumber>>,
+    known: &[Range<SequenceNumber>],
+) -> Vec<Range<SequenceNumber>> {
+    known.iter().fold(ranges, |ranges, known| {
+        ranges
+            .into_iter()
+            .flat_map(|range| {
+                let before = range.start..range.end.min(known.start);
+                let behind = range.start.max(known.end)..range.end;
+                [before, behind]
+            })
+            .filter(|range| range.start < range.end)
+            .collect()
     })
 }
 
@@ -103,5 +154,21 @@ pub(crate) fn aside(path: &Path) -> PathBuf {
             return candidate;
         }
         number += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_told_is_taken_out_of_what_is_missing() {
+        let range = |start, end| SequenceNumber::new(start)..SequenceNumber::new(end);
+        let missing = vec![range(0, 10), range(20, 30)];
+        let known = [range(3, 5), range(8, 22), range(40, 50)];
+        assert_eq!(
+            without(missing, &known),
+            [range(0, 3), range(5, 8), range(22, 30)]
+        );
     }
 }

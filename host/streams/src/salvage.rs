@@ -14,7 +14,7 @@ use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::engine::Engine;
+use crate::engine::{Engine, is_environment};
 use crate::error::Error;
 use crate::recovery::aside;
 
@@ -30,8 +30,11 @@ pub(crate) fn open(
         let journal = folder.join(&cut.journal);
         fs::copy(&journal, kept.join(&cut.journal)).map_err(failed)?;
         truncate(&journal, cut.length).map_err(failed)?;
-        if let Ok(engine) = open(folder) {
-            return Ok((engine, vec![kept]));
+        match open(folder) {
+            Ok(engine) => return Ok((engine, vec![kept])),
+            Err(error) if is_environment(&error) => return Err(Error::folder(folder, error)),
+            // Damage that the scratch copy did not show.
+            Err(_) => {}
         }
     }
     let kept = aside(folder);
@@ -97,9 +100,14 @@ fn opens_with_cut(
     }
     copy_linking_tables(folder, &scratch)?;
     truncate(&scratch.join(journal), length)?;
-    let opened = open(&scratch).is_ok();
+    let opened = match open(&scratch) {
+        Ok(_) => Ok(true),
+        // No room or no permission says nothing about the journal.
+        Err(error) if is_environment(&error) => Err(io::Error::other(error.to_string())),
+        Err(_) => Ok(false),
+    };
     fs::remove_dir_all(&scratch)?;
-    Ok(opened)
+    opened
 }
 
 fn copy_linking_tables(from: &Path, to: &Path) -> io::Result<()> {

@@ -3,7 +3,7 @@
 //! An engine whose journal cannot be written is lost until a restart, so the store stops taking data
 //! for the disk while there is still room: an append then fails and costs nothing that is stored.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
@@ -35,32 +35,35 @@ impl SpaceGate {
         }
     }
 
-    /// Counts what goes to the disk.
-    pub(crate) fn written(&mut self, bytes: u64) {
-        self.written = self.written.saturating_add(bytes);
-    }
-
+    /// Lets `bytes` more go to the disk, and counts them.
+    ///
     /// # Errors
     ///
-    /// [`Error::DiskFull`] while less than the reserve is free.
-    pub(crate) fn check(&mut self) -> Result<(), Error> {
+    /// [`Error::DiskFull`] if less than the reserve would be left.
+    pub(crate) fn check(&mut self, bytes: u64) -> Result<(), Error> {
         let stale = self.asked.is_none_or(|asked| asked.elapsed() >= CHECK_TIME);
         if stale || self.written >= CHECK_BYTES {
-            // A file system that does not tell is not held against the append.
-            self.free = rustix::fs::statvfs(&self.folder).map_or(u64::MAX, |found| {
-                found.f_bavail.saturating_mul(found.f_frsize)
-            });
+            self.free = free(&self.folder);
             self.written = 0;
             self.asked = Some(Instant::now());
         }
-        if self.free < self.reserve {
+        let left = self.free.saturating_sub(self.written);
+        if left.saturating_sub(bytes) < self.reserve {
             return Err(Error::DiskFull {
-                free: self.free,
+                free: left,
                 reserve: self.reserve,
             });
         }
+        self.written = self.written.saturating_add(bytes);
         Ok(())
     }
+}
+
+/// Free bytes on the file system of a folder. A file system that does not tell has room without end.
+pub(crate) fn free(folder: &Path) -> u64 {
+    rustix::fs::statvfs(folder).map_or(u64::MAX, |found| {
+        found.f_bavail.saturating_mul(found.f_frsize)
+    })
 }
 
 #[cfg(test)]
@@ -71,7 +74,17 @@ mod tests {
     fn a_reserve_that_no_disk_has_refuses_and_none_accepts() {
         let folder = tempfile::tempdir().unwrap();
         let mut gate = SpaceGate::new(folder.path().to_owned(), u64::MAX - 1);
-        assert!(matches!(gate.check(), Err(Error::DiskFull { .. })));
-        assert_eq!(SpaceGate::new(folder.path().to_owned(), 0).check(), Ok(()));
+        assert!(matches!(gate.check(0), Err(Error::DiskFull { .. })));
+        assert_eq!(SpaceGate::new(folder.path().to_owned(), 0).check(1), Ok(()));
+    }
+
+    #[test]
+    fn what_was_let_through_counts_before_the_system_is_asked_again() {
+        let mut gate = SpaceGate::new(PathBuf::new(), 100);
+        (gate.free, gate.asked) = (1000, Some(Instant::now()));
+        assert!(matches!(gate.check(901), Err(Error::DiskFull { .. })));
+        assert_eq!(gate.check(500), Ok(()));
+        assert!(matches!(gate.check(401), Err(Error::DiskFull { .. })));
+        assert_eq!(gate.check(400), Ok(()));
     }
 }

@@ -5,57 +5,28 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::catalog::Catalog;
-use crate::clock::{Clock, SystemClock};
 use crate::cursor::Cursor;
 use crate::definition::StreamDefinition;
-use crate::engine::{Engine, EngineLimits};
+use crate::engine::{Commit, Engine, EngineLimits};
 use crate::error::Error;
 use crate::filter::Heads;
+use crate::health::Health;
 use crate::maintenance::Maintenance;
+use crate::memory::MemoryBudget;
+use crate::options::StoreOptions;
 use crate::reader::{self, ReadOptions};
-use crate::recovery::{self, Loss};
+use crate::recovery::{self, Found, Loss};
 use crate::registry::Registry;
 use crate::segment::Position;
 use crate::space::SpaceGate;
 use crate::stream::{State, Stream, lock};
 use crate::tails::{Slots, Tails};
 use crate::types::{Message, SequenceNumber, StreamName};
-use crate::writer::{Append, Appended, Job, Payloads, Writer, queue_bytes};
-
-/// How a store is opened.
-#[derive(Clone)]
-pub struct StoreOptions {
-    /// The folder that holds everything; created if it is missing.
-    pub folder: PathBuf,
-    /// Bytes of memory for messages that wait to be written.
-    pub queue_bytes: u32,
-    /// Bytes of memory for what is written and not yet in tables; at least 4 MiB.
-    pub write_buffer_bytes: u64,
-    /// Bytes of memory for what was read.
-    pub cache_bytes: u64,
-    /// Appends to streams on disk fail while less than this is free on the file system.
-    pub min_free_disk: u64,
-    /// The time.
-    pub clock: Arc<dyn Clock>,
-}
-
-impl StoreOptions {
-    /// Defaults that fit a small device: 4 MiB for the queue, 12 MiB for the write buffer, 4 MiB for
-    /// the cache, 64 MiB of disk kept free.
-    pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self {
-            folder: folder.into(),
-            queue_bytes: 4 << 20,
-            write_buffer_bytes: 12 << 20,
-            cache_bytes: 4 << 20,
-            min_free_disk: 64 << 20,
-            clock: Arc::new(SystemClock),
-        }
-    }
-}
+use crate::watch::Watch;
+use crate::writer::{Append, Appended, Job, Open, Payloads, Writer, queue_bytes};
 
 /// What had happened to a store before it was opened.
 #[derive(Debug, Default)]
@@ -73,6 +44,13 @@ pub(crate) struct Shared {
     pub(crate) tails: Arc<Tails>,
     /// Bytes deleted by retention and by deleting streams since the store opened.
     pub(crate) deleted_bytes: Arc<AtomicU64>,
+    /// The part of them whose heads are on the disk.
+    pub(crate) reclaimable_bytes: AtomicU64,
+    /// The heads that are on the disk.
+    pub(crate) heads: Arc<Heads>,
+    pub(crate) health: Arc<Health>,
+    pub(crate) folder: PathBuf,
+    pub(crate) min_free_disk: u64,
     jobs: mpsc::Sender<Job>,
     queue: Arc<Semaphore>,
     queue_bytes: u32,
@@ -134,18 +112,22 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::InUse`], [`Error::Folder`], [`Error::NewerFormat`]. Damage is no error: it is in the
+    /// [`Error::InUse`], [`Error::Folder`], [`Error::NewerFormat`], [`Error::CatalogMissing`]. Damage is no error: it is in the
     /// report.
     pub fn open(options: &StoreOptions) -> Result<(Self, OpenReport), Error> {
         let folder = &options.folder;
         std::fs::create_dir_all(folder).map_err(|error| Error::folder(folder, error))?;
-        let catalog = Catalog::load(folder)?;
+        let (mut catalog, bad_catalog) = Catalog::load(folder)?;
         let heads = Arc::new(Heads::default());
         let limits = EngineLimits {
             cache_bytes: options.cache_bytes,
             write_buffer_bytes: options.write_buffer_bytes.max(4 << 20),
         };
-        let mut report = OpenReport::default();
+        let fell_back = bad_catalog.is_some();
+        let mut report = OpenReport {
+            set_aside: bad_catalog.into_iter().collect(),
+            ..OpenReport::default()
+        };
         let engine = recovery::open_engine(folder, limits, &heads, &mut report)?;
         let (tails, marks) = Tails::open(folder)?;
         let used: HashSet<_> = catalog
@@ -156,40 +138,69 @@ impl Store {
         let mut slots = Slots::with_used(&used);
 
         let registry = Arc::new(Registry::default());
-        let mut streams = HashMap::new();
+        let mut streams: HashMap<u64, Open> = HashMap::new();
+        let mut found = Found::default();
+        let mut damaged = false;
         for entry in catalog.entries() {
             let mark = marks.get(&entry.id).copied();
+            let head = mark.map_or(SequenceNumber::ZERO, |mark| mark.head);
+            let restored = engine.restore(entry.id, head)?;
+            damaged |= restored.damaged;
             let open = recovery::restore_stream(
-                &engine,
+                restored,
                 entry,
                 mark,
                 || slots.take(),
                 registry.next_key(),
-                &mut report,
-            )?;
-            heads.set(entry.id, open.ledger.position().head);
+                &mut found,
+            );
             registry.insert(Arc::clone(&open.stream));
             streams.insert(open.stream.key, open);
         }
+        report.losses = found.losses;
+        engine.commit(Commit {
+            meta: found.records,
+            ..Commit::default()
+        })?;
+        if !damaged && !fell_back {
+            engine.forget_orphans(|key| catalog.has(key))?;
+        }
+        // From here on space is freed by these heads, so they have to be on the disk.
+        engine.sync()?;
+        for open in streams.values() {
+            if let Some(id) = open.stream.id {
+                heads.set(id, open.ledger.position().head);
+            }
+        }
+        for &id in marks.keys() {
+            // The list before the damaged one does not know the stream that was created last. What is
+            // stored of it stays while the store is open, so that the operator can restore the list.
+            if fell_back && id.0 >= catalog.next_id() {
+                heads.set(id, SequenceNumber::ZERO);
+            }
+        }
+        if let Some(&highest) = marks.keys().max() {
+            catalog.pass_over(highest);
+        }
         heads.complete_below(catalog.next_id());
-        let known: HashSet<_> = catalog.entries().iter().map(|entry| entry.id).collect();
-        engine.forget_orphans(|id| known.contains(&id))?;
 
         let engine = Arc::new(engine);
         let tails = Arc::new(tails);
         let deleted_bytes = Arc::new(AtomicU64::new(0));
+        let health = Arc::new(Health::default());
         let writer = Writer {
             engine: Arc::clone(&engine),
             catalog,
             tails: Arc::clone(&tails),
             slots,
-            heads,
+            heads: Arc::clone(&heads),
             registry: Arc::clone(&registry),
             clock: Arc::clone(&options.clock),
             space: SpaceGate::new(folder.clone(), options.min_free_disk),
+            memory: Arc::new(MemoryBudget::new(options.memory_streams_bytes)),
             streams,
             deleted_bytes: Arc::clone(&deleted_bytes),
-            failed: None,
+            health: Arc::clone(&health),
         };
         let (jobs, queue) = mpsc::channel(4096);
         let queue_bytes = options.queue_bytes.max(1);
@@ -198,6 +209,11 @@ impl Store {
             registry,
             tails,
             deleted_bytes,
+            reclaimable_bytes: AtomicU64::new(0),
+            heads,
+            health,
+            folder: folder.clone(),
+            min_free_disk: options.min_free_disk,
             jobs,
             queue: Arc::new(Semaphore::new(queue_bytes as usize)),
             queue_bytes,
@@ -291,7 +307,7 @@ impl Store {
     /// # Errors
     ///
     /// [`Error::NotFound`], [`Error::EmptyPayload`], [`Error::TooLarge`], [`Error::Full`],
-    /// [`Error::DiskFull`], [`Error::Failed`].
+    /// [`Error::DiskFull`], [`Error::OutOfMemory`], [`Error::Failed`].
     pub async fn append(&self, name: &str, payloads: Payloads) -> Result<SequenceNumber, Error> {
         let pending = self.submit(vec![(self.handle(name), payloads)]).await?;
         pending
@@ -361,10 +377,7 @@ impl Store {
     /// [`Error::NotFound`].
     pub fn watch(&self, name: &str) -> Result<Watch, Error> {
         let stream = self.shared.registry.get(name)?;
-        Ok(Watch {
-            name: stream.name.clone(),
-            state: stream.subscribe(),
-        })
+        Ok(Watch::new(&stream))
     }
 
     /// Remembers how far an export has come. When it returns, it survives the end of the process.
@@ -398,8 +411,21 @@ impl Store {
         self.ask(|reply| Job::Expire { reply }).await
     }
 
+    /// Why the store takes nothing any more; none while all is well. Only a restart helps.
+    pub fn failure(&self) -> Option<Error> {
+        self.shared.health.failure()
+    }
+
+    /// Resolves with the reason when the store can no longer be written, and not before: the sign
+    /// to end the process and start it again.
+    pub async fn failed(&self) -> Error {
+        self.shared.health.failed().await
+    }
+
     /// Ends the store: everything accepted is written, and all of it brought to the disk. Calls on
-    /// other clones fail from here on. The folder is free when the last clone is gone.
+    /// other clones fail from here on. The folder is free when the last clone is gone; a compaction
+    /// that is under way is not waited for longer than a few seconds and holds the folder until it or
+    /// the process ends.
     ///
     /// # Errors
     ///
@@ -442,60 +468,10 @@ fn start_threads(
         .name("millstream-writer".into())
         .spawn(move || writer.run(queue))
         .map_err(|error| Error::folder(folder, error))?;
-    let maintenance =
-        Maintenance::start(Arc::downgrade(shared)).map_err(|error| Error::folder(folder, error))?;
+    let maintenance = Maintenance::start(&Arc::downgrade(shared))
+        .map_err(|error| Error::folder(folder, error))?;
     Ok(Threads {
         writer,
         maintenance,
     })
-}
-
-/// Follows one stream.
-pub struct Watch {
-    name: StreamName,
-    state: watch::Receiver<State>,
-}
-
-impl Watch {
-    /// Where the stream begins and ends now.
-    pub fn position(&self) -> Position {
-        self.state.borrow().position
-    }
-
-    /// What the stream is asked to be now.
-    pub fn definition(&self) -> Arc<StreamDefinition> {
-        Arc::clone(&self.state.borrow().definition)
-    }
-
-    /// Waits until the stream has a message with this number, or a later one.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NotFound`] when the stream is deleted.
-    pub async fn reach(&mut self, number: SequenceNumber) -> Result<(), Error> {
-        self.wait(|state| state.position.tail > number).await
-    }
-
-    /// Waits until the stream has a message with this number, or holds this many bytes.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NotFound`] when the stream is deleted.
-    pub async fn reach_or_grow(&mut self, number: SequenceNumber, bytes: u64) -> Result<(), Error> {
-        self.wait(|state| state.position.tail > number || state.position.bytes >= bytes)
-            .await
-    }
-
-    async fn wait(&mut self, condition: impl Fn(&State) -> bool) -> Result<(), Error> {
-        let found = self
-            .state
-            .wait_for(|state| state.deleted || condition(state))
-            .await;
-        match found {
-            Ok(state) if !state.deleted => Ok(()),
-            _ => Err(Error::NotFound {
-                name: self.name.to_string(),
-            }),
-        }
-    }
 }

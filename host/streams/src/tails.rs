@@ -7,12 +7,14 @@
 //!
 //! ```text
 //! slot i at offset 32 i:  8 bytes XXH3-64 of the rest, 4 bytes stream id, 4 bytes zero,
-//!                         8 bytes tail, 8 bytes zero
+//!                         8 bytes tail, 8 bytes head (0 if it is not known)
 //! ```
 //!
 //! Slots are written in place and never straddle a sector. The file is synchronised about once a
-//! second, not at each commit: it has to survive the end of the process, and only the unlikely
-//! power cut that also damages the journal could find it a second old.
+//! second, after the engine, and not at each commit: it has to survive the end of the process. A power
+//! cut may find both a second old; then the last second of a stream that does not flush every append
+//! is gone from both, and its numbers are given again, unless an export's cursor tells that they were
+//! used. A stream that flushes every append has all it acknowledged in the engine.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{File, OpenOptions};
@@ -23,6 +25,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::error::Error;
+use crate::segment::Position;
 use crate::types::{SequenceNumber, StreamId};
 
 const SLOT: usize = 32;
@@ -72,6 +75,7 @@ impl Slots {
 pub(crate) struct Mark {
     pub(crate) slot: Slot,
     pub(crate) tail: SequenceNumber,
+    pub(crate) head: SequenceNumber,
 }
 
 impl Tails {
@@ -93,12 +97,13 @@ impl Tails {
         let known = (0..)
             .zip(content.chunks_exact(SLOT))
             .filter_map(|(index, slot)| {
-                let (id, tail) = decode(slot)?;
+                let (id, position) = decode(slot)?;
                 Some((
                     id,
                     Mark {
                         slot: Slot(index),
-                        tail,
+                        tail: position.tail,
+                        head: position.head,
                     },
                 ))
             })
@@ -112,15 +117,15 @@ impl Tails {
         ))
     }
 
-    /// Remembers a stream's tail.
+    /// Remembers a stream's tail and head.
     pub(crate) fn write(
         &self,
         slot: Slot,
         id: StreamId,
-        tail: SequenceNumber,
+        position: Position,
     ) -> std::io::Result<()> {
         self.file
-            .write_all_at(&encode(id, tail), slot.0 * SLOT as u64)?;
+            .write_all_at(&encode(id, position), slot.0 * SLOT as u64)?;
         self.unsynced.store(true, Ordering::Release);
         Ok(())
     }
@@ -140,20 +145,27 @@ impl Tails {
     }
 }
 
-fn encode(id: StreamId, tail: SequenceNumber) -> [u8; SLOT] {
+fn encode(id: StreamId, position: Position) -> [u8; SLOT] {
     let mut slot = [0; SLOT];
     slot[8..12].copy_from_slice(&id.0.to_le_bytes());
-    slot[16..24].copy_from_slice(&tail.get().to_le_bytes());
+    slot[16..24].copy_from_slice(&position.tail.get().to_le_bytes());
+    slot[24..].copy_from_slice(&position.head.get().to_le_bytes());
     let checksum = xxh3_64(&slot[8..]);
     slot[..8].copy_from_slice(&checksum.to_le_bytes());
     slot
 }
 
-fn decode(slot: &[u8]) -> Option<(StreamId, SequenceNumber)> {
+fn decode(slot: &[u8]) -> Option<(StreamId, Position)> {
     let checksum = u64::from_le_bytes(slot.get(..8)?.try_into().ok()?);
     let id = u32::from_le_bytes(slot.get(8..12)?.try_into().ok()?);
     let tail = u64::from_le_bytes(slot.get(16..24)?.try_into().ok()?);
-    (checksum == xxh3_64(slot.get(8..)?)).then_some((StreamId(id), SequenceNumber::new(tail)))
+    let head = u64::from_le_bytes(slot.get(24..)?.try_into().ok()?);
+    let position = Position {
+        head: SequenceNumber::new(head),
+        tail: SequenceNumber::new(tail),
+        bytes: 0,
+    };
+    (checksum == xxh3_64(slot.get(8..)?)).then_some((StreamId(id), position))
 }
 
 #[cfg(test)]
@@ -167,16 +179,18 @@ mod tests {
         assert!(known.is_empty());
         let mut slots = Slots::default();
         let (one, two) = (slots.take(), slots.take());
-        tails
-            .write(one, StreamId(7), SequenceNumber::new(70))
-            .unwrap();
-        tails
-            .write(two, StreamId(8), SequenceNumber::new(80))
-            .unwrap();
+        let position = |head, tail| Position {
+            head: SequenceNumber::new(head),
+            tail: SequenceNumber::new(tail),
+            bytes: 0,
+        };
+        tails.write(one, StreamId(7), position(30, 70)).unwrap();
+        tails.write(two, StreamId(8), position(0, 80)).unwrap();
         tails.file.write_all_at(&[1], 32 + 20).unwrap();
         let (_, known) = Tails::open(folder.path()).unwrap();
         assert_eq!(known.len(), 1);
         assert_eq!(known[&StreamId(7)].tail, SequenceNumber::new(70));
+        assert_eq!(known[&StreamId(7)].head, SequenceNumber::new(30));
         let mut slots = Slots::with_used(&HashSet::from([one.0]));
         assert_ne!(slots.take(), one);
     }

@@ -232,3 +232,35 @@ fn files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
     }
     found
 }
+
+#[test]
+fn memory_streams_stay_within_their_common_budget() {
+    runtime().block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let mut options = StoreOptions::new(folder.path());
+        options.memory_streams_bytes = 64 << 10;
+        let (store, _) = Store::open(&options).unwrap();
+        for (name, strategy) in [
+            ("overwrites", StrategyOnFull::OverwriteOldestData),
+            ("rejects", StrategyOnFull::RejectNewData),
+        ] {
+            let mut wanted = definition(name);
+            wanted.persistence = Persistence::Memory;
+            wanted.segment_size = 4 << 10;
+            wanted.strategy_on_full = strategy;
+            store.create(wanted).await.unwrap();
+        }
+        for _ in 0..200 {
+            store.append("overwrites", one([1; 1000])).await.unwrap();
+        }
+        let position = store.describe("overwrites").unwrap().position;
+        assert!(position.bytes < 64 << 10, "{position:?}");
+        assert!(position.head > SequenceNumber::ZERO);
+        let refused = store.append("rejects", one([1; 20_000])).await;
+        assert_eq!(refused, Err(Error::OutOfMemory { limit: 64 << 10 }));
+        store.delete("overwrites").await.unwrap();
+        let taken = store.append("rejects", one([1; 20_000])).await;
+        assert_eq!(taken, Ok(SequenceNumber::ZERO));
+        store.close().await.unwrap();
+    });
+}

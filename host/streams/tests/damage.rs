@@ -11,7 +11,7 @@ mod common;
 use std::path::{Path, PathBuf};
 
 use common::{clock, definition, from, numbers, one, open, runtime};
-use millstream_streams::SequenceNumber;
+use millstream_streams::{Cursor, Export, SequenceNumber};
 
 /// A store with one stream of so many messages, closed.
 async fn filled(folder: &Path, messages: u64) {
@@ -131,6 +131,146 @@ fn an_engine_that_is_beyond_repair_is_set_aside_and_streams_keep_name_and_number
             Ok(SequenceNumber::new(10))
         );
         assert_eq!(numbers(&store.read("s", from(0)).await.unwrap()), [10]);
+        store.close().await.unwrap();
+    });
+}
+
+#[test]
+fn bad_blocks_cost_their_messages_and_nothing_else() {
+    runtime().block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        {
+            let (store, _) = open(folder.path(), &clock());
+            let mut random = 7_u64;
+            // The first memtable that is flushed holds all of "a" and some of "b".
+            for (name, messages) in [("a", 64), ("b", 256)] {
+                let mut wanted = definition(name);
+                wanted.max_size = 64 << 20;
+                store.create(wanted).await.unwrap();
+                for _ in 0..messages {
+                    let payload: Vec<u8> = (0..4096)
+                        .flat_map(|_| {
+                            random = random.wrapping_mul(6_364_136_223_846_793_005) + 1;
+                            (random >> 3).to_le_bytes()
+                        })
+                        .collect();
+                    store.append(name, one(payload)).await.unwrap();
+                }
+            }
+            store.close().await.unwrap();
+        }
+        let table = first_table(folder.path());
+        let mut content = std::fs::read(&table).unwrap();
+        // The second half of "a", its last message included.
+        for at in ((1 << 20)..(2 << 20)).step_by(8 << 10) {
+            content[at] ^= 0xFF;
+        }
+        std::fs::write(&table, content).unwrap();
+
+        let (store, report) = open(folder.path(), &clock());
+        assert_eq!(
+            numbers(&store.read("b", from(0)).await.unwrap()),
+            (0..256).collect::<Vec<_>>()
+        );
+        let kept = numbers(&store.read("a", from(0)).await.unwrap());
+        assert!(
+            kept.len() >= 25,
+            "{} messages of the first half",
+            kept.len()
+        );
+        assert!(report.losses.iter().all(|loss| loss.stream.as_str() == "a"));
+        let lost = report.losses.last().unwrap();
+        assert_eq!(lost.first + lost.messages, SequenceNumber::new(64));
+        let next = store.append("a", one("next")).await;
+        assert_eq!(next, Ok(SequenceNumber::new(64)));
+        store.close().await.unwrap();
+        drop(store);
+        let (store, report) = open(folder.path(), &clock());
+        assert!(report.losses.is_empty(), "a loss is reported once");
+        assert_eq!(numbers(&store.read("a", from(64)).await.unwrap()), [64]);
+        store.close().await.unwrap();
+    });
+}
+
+/// The oldest large table file.
+fn first_table(folder: &Path) -> PathBuf {
+    let mut tables: Vec<_> = std::fs::read_dir(folder.join("engine").join("keyspaces"))
+        .unwrap()
+        .flatten()
+        .flat_map(|keyspace| std::fs::read_dir(keyspace.path().join("tables")).unwrap())
+        .flatten()
+        .filter(|table| table.metadata().unwrap().len() > 2 << 20)
+        .map(|table| table.path())
+        .collect();
+    tables.sort();
+    tables[0].clone()
+}
+
+#[test]
+fn numbers_that_an_export_has_delivered_are_not_given_again() {
+    runtime().block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        {
+            let (store, _) = open(folder.path(), &clock());
+            let mut wanted = definition("s");
+            wanted.exports.push(Export {
+                identifier: "e".into(),
+                start: SequenceNumber::ZERO,
+                settings: String::new(),
+            });
+            store.create(wanted).await.unwrap();
+            let mut cursor = Cursor::starting_at(SequenceNumber::new(9));
+            cursor.delivered_messages = 9;
+            store.save_cursor("s", "e", cursor).await.unwrap();
+            store.close().await.unwrap();
+        }
+        let (store, report) = open(folder.path(), &clock());
+        assert_eq!(report.losses[0].messages, 9);
+        let next = store.append("s", one("next")).await;
+        assert_eq!(next, Ok(SequenceNumber::new(9)));
+        store.close().await.unwrap();
+    });
+}
+
+#[test]
+fn a_lost_record_of_a_segment_is_made_again_from_its_chunks() {
+    runtime().block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        {
+            let (store, _) = open(folder.path(), &clock());
+            let mut wanted = definition("s");
+            wanted.segment_size = 100;
+            store.create(wanted).await.unwrap();
+            for number in 0..20 {
+                store
+                    .append("s", one(format!("message {number}")))
+                    .await
+                    .unwrap();
+            }
+            store.close().await.unwrap();
+        }
+        let before = {
+            let (store, _) = open(folder.path(), &clock());
+            let position = store.describe("s").unwrap().position;
+            store.close().await.unwrap();
+            position
+        };
+        {
+            let engine = fjall::Database::builder(folder.path().join("engine"))
+                .open()
+                .unwrap();
+            let meta = engine.keyspace("meta", Default::default).unwrap();
+            for found in meta.iter() {
+                let key = found.key().unwrap();
+                if key[0] == b's' {
+                    meta.remove(key).unwrap();
+                }
+            }
+        }
+        let (store, report) = open(folder.path(), &clock());
+        assert!(report.losses.is_empty());
+        assert_eq!(store.describe("s").unwrap().position, before);
+        assert_eq!(numbers(&store.read("s", from(0)).await.unwrap()).len(), 20);
         store.close().await.unwrap();
     });
 }

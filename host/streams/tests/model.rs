@@ -300,7 +300,8 @@ impl Pair {
                 next,
             } => {
                 let mut cursor = Cursor::starting_at(SequenceNumber::new(next));
-                cursor.delivered_messages = next;
+                // Not `delivered`: a delivery beyond the end cannot be, and would move the end.
+                cursor.rejected_messages = next;
                 cursor.last_error = Some("an \"error\"".into());
                 let expected = match self.model.get_mut(&stream) {
                     Some(model) => model

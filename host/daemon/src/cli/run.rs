@@ -51,19 +51,22 @@ pub(super) async fn run(config: Config) -> Result<(), Failed> {
 
     let (stop, stopped) = watch::channel(false);
     let server = tokio::spawn(server.run(stopped));
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
+    let failure = tokio::select! {
+        _ = interrupt.recv() => None,
+        _ = terminate.recv() => None,
+        // Whoever supervises the process starts it again, and opening the store sets it right.
+        error = store.failed() => Some(error),
+    };
     tracing::info!("stopping: new requests are refused, calls in flight are settled");
     stop.send_replace(true);
     producers.shut_down(config.exports.shutdown_grace.0).await;
     service.shut_down().await;
     let _ = tokio::time::timeout(config.exports.shutdown_grace.0, server).await;
-    store
-        .close()
-        .await
-        .map_err(|error| format!("the last sync failed: {error}"))?;
+    let closed = store.close().await;
+    if let Some(error) = failure {
+        return Err(Failed::Other(error.to_string()));
+    }
+    closed.map_err(|error| format!("the last sync failed: {error}"))?;
     tracing::info!("stopped");
     Ok(())
 }
@@ -80,6 +83,7 @@ async fn open_store(config: &Config) -> Result<Store, Failed> {
     options.queue_bytes = u32::try_from(storage.queue.0).unwrap_or(u32::MAX);
     options.write_buffer_bytes = storage.write_buffer.0;
     options.cache_bytes = storage.cache.0;
+    options.memory_streams_bytes = storage.memory_streams.0;
     options.min_free_disk = storage.min_free_disk.0;
     let opened = tokio::task::spawn_blocking(move || Store::open(&options)).await;
     let (store, report) = opened

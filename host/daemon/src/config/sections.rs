@@ -63,6 +63,7 @@ pub(crate) struct Storage {
     pub(crate) queue: Size,
     pub(crate) write_buffer: Size,
     pub(crate) cache: Size,
+    pub(crate) memory_streams: Size,
     pub(crate) min_free_disk: Size,
 }
 
@@ -71,8 +72,9 @@ impl Default for Storage {
         Self {
             folder: "millstream-data".into(),
             queue: Size::mebibytes(4),
-            write_buffer: Size::mebibytes(12),
+            write_buffer: Size::mebibytes(8),
             cache: Size::mebibytes(4),
+            memory_streams: Size::mebibytes(32),
             min_free_disk: Size::mebibytes(64),
         }
     }

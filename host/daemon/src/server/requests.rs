@@ -76,6 +76,7 @@ pub(super) fn failure(error: &Error) -> Failure {
         | Error::Full { .. }
         | Error::InvalidReadRange => (Status::InvalidRequest, error.to_string()),
         Error::UpdateNotAllowed { .. } => (Status::UpdateNotAllowed, error.to_string()),
+        Error::OutOfMemory { .. } => (Status::OutOfMemoryError, error.to_string()),
         Error::Damaged { .. } => (Status::MessageStoreReadError, error.to_string()),
         _ => (Status::UnknownFailure, error.to_string()),
     };

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::{Open, Writer, disk_id};
-use crate::cursor::Cursor;
+use crate::cursor::{Cursor, Record};
 use crate::definition::StreamDefinition;
 use crate::engine::Commit;
 use crate::error::Error;
 use crate::keys;
+use crate::memory::MemoryUse;
 use crate::segment::{Ledger, Position};
 use crate::stream::Stream;
-use crate::types::{SequenceNumber, StreamName};
+use crate::types::{SequenceNumber, StreamId, StreamName};
 use crate::writer::group::Group;
 
 impl Writer {
@@ -25,7 +26,7 @@ impl Writer {
         let id = if definition.is_memory() {
             None
         } else {
-            self.space.check()?;
+            self.space.check(0)?;
             let id = self.catalog.add(definition.clone())?;
             // Before its first chunk: from here on the filter may see its id.
             self.heads.set(id, SequenceNumber::ZERO);
@@ -50,6 +51,9 @@ impl Writer {
             definition: Arc::new(definition),
             ledger: Ledger::default(),
             slot,
+            memory: id
+                .is_none()
+                .then(|| MemoryUse::new(Arc::clone(&self.memory))),
         };
         self.streams.insert(stream.key, open);
         self.registry.insert(stream);
@@ -87,7 +91,10 @@ impl Writer {
         before: &StreamDefinition,
         after: &StreamDefinition,
     ) -> Result<(), Error> {
-        let mut commit = Commit::default();
+        let mut commit = Commit {
+            sync: true,
+            ..Commit::default()
+        };
         let mut moved = HashMap::new();
         for export in &after.exports {
             let same = before
@@ -100,9 +107,10 @@ impl Writer {
                 .cloned();
             let cursor = kept.unwrap_or_else(|| Cursor::starting_at(export.start));
             if let Some(id) = stream.id {
+                let record = Record::new(export.start, cursor.clone());
                 commit
                     .meta
-                    .insert(keys::cursor(id, &export.identifier), Some(cursor.encode()));
+                    .insert(keys::cursor(id, &export.identifier), Some(record.encode()));
             }
             moved.insert(export.identifier.clone(), cursor);
         }
@@ -126,30 +134,40 @@ impl Writer {
         self.usable()?;
         let stream = self.registry.get(name.as_str())?;
         if let Some(id) = stream.id {
-            // The catalog decides: what a crash behind this line leaves is removed at the next open.
+            // The catalog decides: from here on there is no way back.
             self.catalog.remove(id)?;
-            self.heads.remove(id);
-            let gone = self.engine.meta_keys(id)?;
+        }
+        let open = self.streams.remove(&stream.key);
+        self.registry.remove(name);
+        stream.mark_deleted();
+        stream.memory().clear();
+        if let (Some(id), Some(open)) = (stream.id, open) {
+            self.clean_up(id, &open);
+        }
+        Ok(())
+    }
+
+    /// Removes what a deleted stream leaves behind. What does not succeed is done by the next open.
+    fn clean_up(&mut self, id: StreamId, open: &Open) {
+        let forgotten = self.engine.meta_keys(id).and_then(|gone| {
             let commit = Commit {
                 meta: gone.into_iter().map(|key| (key, None)).collect(),
                 ..Commit::default()
             };
-            self.engine
-                .commit(commit)
-                .map_err(|error| self.fail(error))?;
+            self.engine.commit(commit).map_err(|error| self.fail(error))
+        });
+        if let Err(error) = forgotten {
+            tracing::warn!(%error, "records of a deleted stream stay until the next start");
         }
-        if let Some(open) = self.streams.remove(&stream.key) {
-            self.deleted_bytes
-                .fetch_add(open.ledger.bytes(), Ordering::Relaxed);
-            if let Some(slot) = open.slot {
-                self.tails.clear(slot).map_err(Error::failed)?;
-                self.slots.give_back(slot);
+        if let Some(slot) = open.slot {
+            if let Err(error) = self.tails.clear(slot) {
+                tracing::warn!(%error, "the slot of a deleted stream stays until it is used again");
             }
+            self.slots.give_back(slot);
         }
-        self.registry.remove(name);
-        stream.mark_deleted();
-        stream.memory().clear();
-        Ok(())
+        self.heads.remove(id);
+        self.deleted_bytes
+            .fetch_add(open.ledger.bytes(), Ordering::Release);
     }
 
     /// Deletes segments whose messages have all outlived their time.

@@ -9,11 +9,12 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::{Append, Appended, Open, Payloads, Writer, disk_id};
 use crate::chunk::{Builder, Chunk};
-use crate::cursor::Cursor;
+use crate::cursor::{Cursor, Record};
 use crate::definition::StrategyOnFull;
 use crate::engine::Commit;
 use crate::error::Error;
 use crate::keys;
+use crate::memory;
 use crate::segment::{Placed, Segment};
 use crate::stream::Stream;
 use crate::types::{SequenceNumber, Timestamp, message_size};
@@ -86,7 +87,7 @@ impl Group {
         let number = open.ledger.tail();
         let placed = open
             .ledger
-            .push(size, self.now, open.definition.segment_size);
+            .push(size, self.now, open.definition.effective_segment_size());
         let touched = self.touched.entry(open.stream.key).or_default();
         if let Placed::InNew { completed } = placed
             && let (Some(segment), Some(id)) = (completed, disk_id(open))
@@ -112,6 +113,9 @@ impl Group {
             draft.builder.push(payload);
             draft.segment_base = segment.base;
             draft.segment_bytes = segment.bytes;
+            if let Some(memory) = &mut open.memory {
+                memory.claim(segment.base, payload, !goes_on);
+            }
         }
         self.bytes += size;
     }
@@ -121,6 +125,9 @@ impl Group {
         let segment = open.ledger.drop_oldest()?;
         let touched = self.touched.entry(open.stream.key).or_default();
         touched.trimmed += segment.bytes;
+        if let Some(memory) = &mut open.memory {
+            memory.release(segment.base);
+        }
         touched
             .drafts
             .retain(|draft| draft.segment_base != segment.base);
@@ -169,9 +176,6 @@ impl Writer {
         if payloads.is_empty() || payloads.iter().any(Bytes::is_empty) {
             return Err(Error::EmptyPayload);
         }
-        if open.slot.is_some() {
-            self.space.check()?;
-        }
         let max_size = open.definition.max_size;
         let mut total = 0_u64;
         for payload in payloads {
@@ -195,6 +199,27 @@ impl Writer {
                 });
             }
         }
+        if open.slot.is_some() {
+            self.space.check(total)?;
+        }
+        if let Some(memory) = &open.memory {
+            let needed = memory::needed(payloads, open.definition.effective_segment_size());
+            let own = match open.definition.strategy_on_full {
+                StrategyOnFull::OverwriteOldestData => memory.used(),
+                StrategyOnFull::RejectNewData => 0,
+            };
+            if needed > memory.spare().saturating_add(own) {
+                return Err(Error::OutOfMemory {
+                    limit: memory.limit(),
+                });
+            }
+            while open
+                .memory
+                .as_ref()
+                .is_some_and(|memory| memory.spare() < needed)
+                && group.drop_segment(open).is_some()
+            {}
+        }
         let first = open.ledger.tail();
         for payload in payloads {
             let size = message_size(payload.len());
@@ -215,17 +240,19 @@ impl Writer {
         cursor: Cursor,
         reply: oneshot::Sender<Result<(), Error>>,
     ) {
-        let known = self
+        let start = self
             .streams
             .get(&stream.key)
-            .is_some_and(|open| open.definition.export(&identifier).is_some());
+            .and_then(|open| open.definition.export(&identifier))
+            .map(|export| export.start);
         if let Err(error) = self.usable() {
             let _ = reply.send(Err(error));
-        } else if known {
+        } else if let Some(start) = start {
             if let Some(id) = stream.id {
+                let record = Record::new(start, cursor.clone());
                 group
                     .meta
-                    .insert(keys::cursor(id, &identifier), Some(cursor.encode()));
+                    .insert(keys::cursor(id, &identifier), Some(record.encode()));
             }
             group.cursors.push(CursorReply {
                 stream,
@@ -279,13 +306,6 @@ impl Writer {
                 }
             }
         }
-        self.space.written(
-            commit
-                .chunks
-                .iter()
-                .map(|(_, _, chunk)| chunk.len() as u64)
-                .sum(),
-        );
         self.engine.commit(commit)?;
         for (key, bytes) in in_memory {
             if let (Some(open), Some(chunk)) = (self.streams.get(&key), Chunk::decode(bytes)) {
@@ -300,22 +320,20 @@ impl Writer {
             let Some(open) = self.streams.get(key) else {
                 continue;
             };
-            self.deleted_bytes
-                .fetch_add(touched.trimmed, Ordering::Relaxed);
             let position = open.ledger.position();
             if let (Some(slot), Some(id)) = (open.slot, disk_id(open)) {
                 self.tails
-                    .write(slot, id, position.tail)
+                    .write(slot, id, position)
                     .map_err(Error::failed)?;
-                if touched.trimmed > 0 {
-                    self.heads.set(id, position.head);
-                }
             } else if touched.trimmed > 0 {
                 let mut memory = open.stream.memory();
                 let kept = memory.split_off(&position.head);
                 *memory = kept;
             }
             open.stream.publish(position);
+            // Behind the position: who counts this can see the head that goes with it.
+            self.deleted_bytes
+                .fetch_add(touched.trimmed, Ordering::Release);
         }
         Ok(())
     }

@@ -26,6 +26,8 @@ use crate::definition::StreamDefinition;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::filter::Heads;
+use crate::health::Health;
+use crate::memory::{MemoryBudget, MemoryUse};
 use crate::registry::Registry;
 use crate::segment::Ledger;
 use crate::space::SpaceGate;
@@ -105,6 +107,8 @@ pub(crate) struct Open {
     pub(crate) ledger: Ledger,
     /// Its slot in the file of tails; none for a memory stream.
     pub(crate) slot: Option<Slot>,
+    /// What it uses of the memory that all memory streams share; none for a stream on disk.
+    pub(crate) memory: Option<MemoryUse>,
 }
 
 /// The writer's belongings.
@@ -117,11 +121,11 @@ pub(crate) struct Writer {
     pub(crate) registry: Arc<Registry>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) space: SpaceGate,
+    pub(crate) memory: Arc<MemoryBudget>,
     pub(crate) streams: HashMap<u64, Open>,
     /// Bytes deleted since the store opened, for whoever gives space back.
     pub(crate) deleted_bytes: Arc<AtomicU64>,
-    /// Why nothing more can be written, once that has happened.
-    pub(crate) failed: Option<Error>,
+    pub(crate) health: Arc<Health>,
 }
 
 /// A group is committed when it holds this much, even if more is waiting.
@@ -195,14 +199,13 @@ impl Writer {
     }
 
     fn usable(&self) -> Result<(), Error> {
-        self.failed.clone().map_or(Ok(()), Err)
+        self.health.check()
     }
 
     /// Remembers that the engine has failed: from here on everything is refused, because nobody
     /// knows what is on the disk.
-    fn fail(&mut self, error: Error) -> Error {
-        tracing::error!(%error, "storage failed; nothing more is accepted until a restart");
-        self.failed.get_or_insert(error).clone()
+    fn fail(&self, error: Error) -> Error {
+        self.health.fail(error)
     }
 }
 

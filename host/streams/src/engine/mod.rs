@@ -4,28 +4,42 @@
 //! commits of messages come from the writer thread. Memory is bounded here: fjall's own limit on its write
 //! buffer has no effect, so [`Engine::commit`] waits before it would grow beyond ours.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+mod restore;
+
+use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use fjall::compaction::Leveled;
 use fjall::{AbstractTree, Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 
 use crate::chunk::Chunk;
-use crate::cursor::Cursor;
 use crate::error::Error;
 use crate::filter::{HeadFilterFactory, Heads};
 use crate::keys;
-use crate::segment::Segment;
+use crate::stream::lock;
 use crate::types::{SequenceNumber, StreamId};
+
+pub(crate) use restore::{Restored, is_environment};
 
 /// A table holds at most this much: what a trimmed stream shares with live data is at most a table.
 const TABLE_BYTES: u64 = 16 << 20;
 /// The smallest journal that fjall accepts.
 const JOURNAL_BYTES: u64 = 64 << 20;
 const META_MEMTABLE_BYTES: u64 = 512 << 10;
+/// fjall itself stops a writer for as long as four memtables wait for their flush, or thirty runs for
+/// their compaction, and looks at nothing else meanwhile. A commit adds at most one of each, so we
+/// wait before it comes to that, with an eye on whether anybody is still working.
+const MAX_SEALED_MEMTABLES: usize = 2;
+const MAX_RUNS: usize = 28;
+/// An engine that has flushed and compacted nothing for this long, with work to do, has stopped.
+const STUCK: Duration = Duration::from_secs(300);
+/// How often a wait asks whether the engine has failed.
+const PROBE_INTERVAL: Duration = Duration::from_millis(20);
 
 /// How much memory the engine may use.
 #[derive(Debug, Clone, Copy)]
@@ -50,21 +64,16 @@ impl Commit {
     }
 }
 
-/// What the engine knows of a stream when it opens.
-#[derive(Debug, Default)]
-pub(crate) struct Restored {
-    pub(crate) head: SequenceNumber,
-    pub(crate) segments: VecDeque<Segment>,
-    pub(crate) tail: SequenceNumber,
-    pub(crate) cursors: HashMap<String, Cursor>,
-}
-
 /// The open engine.
 pub(crate) struct Engine {
     database: Database,
     data: Keyspace,
     meta: Keyspace,
     write_buffer_bytes: u64,
+    /// Whether something was committed that no sync has covered.
+    unsynced: AtomicBool,
+    /// Held during a sync, so that who finds nothing to sync knows that it is done.
+    syncing: Mutex<()>,
 }
 
 impl Engine {
@@ -103,6 +112,9 @@ impl Engine {
             data,
             meta,
             write_buffer_bytes: limits.write_buffer_bytes,
+            // What a crash left in the journal may be known to the operating system only.
+            unsynced: AtomicBool::new(true),
+            syncing: Mutex::new(()),
         })
     }
 
@@ -113,7 +125,7 @@ impl Engine {
         if commit.is_empty() {
             return Ok(());
         }
-        self.wait_for_memory();
+        self.wait_for_memory()?;
         let mode = if commit.sync {
             PersistMode::SyncData
         } else {
@@ -129,24 +141,68 @@ impl Engine {
                 None => batch.remove(&self.meta, key),
             }
         }
-        batch.commit().map_err(Error::failed)
+        batch.commit().map_err(Error::failed)?;
+        self.unsynced.store(true, Ordering::Release);
+        Ok(())
     }
 
     /// The two active memtables are smaller than the limit, so what is beyond it is being flushed
-    /// and the wait ends.
-    fn wait_for_memory(&self) {
-        while self.database.write_buffer_size() > self.write_buffer_bytes
-            && self.database.outstanding_flushes() > 0
-        {
-            std::thread::sleep(Duration::from_millis(1));
-        }
+    /// and the wait ends, unless the engine has failed.
+    fn wait_for_memory(&self) -> Result<(), Error> {
+        self.wait_while(|| {
+            let full = self.database.write_buffer_size() > self.write_buffer_bytes
+                && self.database.outstanding_flushes() > 0;
+            full || [&self.data, &self.meta].iter().any(|keyspace| {
+                keyspace.tree.sealed_memtable_count() > MAX_SEALED_MEMTABLES
+                    || keyspace.tree.l0_run_count() > MAX_RUNS
+            })
+        })
     }
 
-    /// Brings everything to the disk.
-    pub(crate) fn sync(&self) -> Result<(), Error> {
+    /// Waits for the engine's own threads, as long as they get on.
+    fn wait_while(&self, busy: impl Fn() -> bool) -> Result<(), Error> {
+        let work = || {
+            [&self.data, &self.meta].map(|keyspace| {
+                let tree = &keyspace.tree;
+                (tree.sealed_memtable_count(), tree.l0_run_count())
+            })
+        };
+        let mut left = None;
+        let mut moved = Instant::now();
+        let mut probed = Instant::now();
+        while busy() {
+            std::thread::sleep(Duration::from_millis(1));
+            if probed.elapsed() < PROBE_INTERVAL {
+                continue;
+            }
+            self.probe()?;
+            probed = Instant::now();
+            let now = work();
+            if left != Some(now) {
+                (left, moved) = (Some(now), probed);
+            } else if moved.elapsed() > STUCK {
+                return Err(Error::failed("its background threads have stopped"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks whether the engine still works: its threads tell nobody when they give up.
+    pub(crate) fn probe(&self) -> Result<(), Error> {
         self.database
-            .persist(PersistMode::SyncAll)
+            .persist(PersistMode::Buffer)
             .map_err(Error::failed)
+    }
+
+    /// Brings everything that was committed before this call to the disk.
+    pub(crate) fn sync(&self) -> Result<(), Error> {
+        let _one_at_a_time = lock(&self.syncing);
+        if self.unsynced.swap(false, Ordering::AcqRel) {
+            self.database
+                .persist(PersistMode::SyncAll)
+                .map_err(Error::failed)?;
+        }
+        Ok(())
     }
 
     /// The chunks of a stream from the one that holds `start` on, in order; a chunk that cannot be
@@ -173,73 +229,21 @@ impl Engine {
         })
     }
 
-    /// What is stored of a stream.
-    pub(crate) fn restore(&self, id: StreamId) -> Result<Restored, fjall::Error> {
-        let mut restored = Restored::default();
-        if let Some(value) = self.meta.get(keys::head(id))? {
-            restored.head = keys::decode_head(&value).unwrap_or_default();
-        }
-        for found in self.meta.prefix(keys::segments(id)) {
-            let (key, value) = found.into_inner()?;
-            if let Some(segment) = keys::decode_segment(&key, &value)
-                && segment.base >= restored.head
-            {
-                restored.segments.push_back(segment);
-            }
-        }
-        for found in self.meta.prefix(keys::cursors(id)) {
-            let (key, value) = found.into_inner()?;
-            if let (Some(identifier), Some(cursor)) =
-                (keys::cursor_identifier(&key), Cursor::decode(&value))
-            {
-                restored.cursors.insert(identifier.to_owned(), cursor);
-            }
-        }
-        restored.tail = restored
-            .segments
-            .back()
-            .map_or(restored.head, |last| last.end.max(restored.head));
-        if let Some(last) = self.last_chunk(id, restored.head)? {
-            let header = *last.header();
-            restored.tail = restored.tail.max(header.end());
-            let is_new = restored
-                .segments
-                .back()
-                .is_none_or(|last| last.base < header.segment_base);
-            if is_new && header.segment_base >= restored.head {
-                restored.segments.push_back(Segment {
-                    base: header.segment_base,
-                    end: header.end(),
-                    bytes: header.segment_bytes,
-                    newest: header.ingest_time,
-                });
-            }
-        }
-        Ok(restored)
-    }
-
-    /// The last chunk of a stream that is whole.
-    fn last_chunk(
-        &self,
-        id: StreamId,
-        head: SequenceNumber,
-    ) -> Result<Option<Chunk>, fjall::Error> {
-        for found in self.data.range(keys::chunks_from(id, head)).rev() {
-            let (_, value) = found.into_inner()?;
-            if let Some(chunk) = Chunk::decode(value.into()) {
-                return Ok(Some(chunk));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Removes what `meta` holds of streams that do not exist: a crash may leave it behind.
-    pub(crate) fn forget_orphans(&self, exists: impl Fn(StreamId) -> bool) -> Result<(), Error> {
+    /// Removes the records of `meta` that belong to nothing any more: a crash may leave them behind.
+    /// If some cannot be read, all stay.
+    pub(crate) fn forget_orphans(&self, keep: impl Fn(&[u8]) -> bool) -> Result<(), Error> {
         let mut commit = Commit::default();
         for found in self.meta.iter() {
-            let key = found.key().map_err(Error::failed)?;
-            if !keys::owner(&key).is_some_and(&exists) {
-                commit.meta.insert(key.to_vec(), None);
+            match found.key() {
+                Ok(key) if !keep(&key) => {
+                    commit.meta.insert(key.to_vec(), None);
+                }
+                Ok(_) => {}
+                Err(error) if is_environment(&error) => return Err(Error::failed(error)),
+                Err(damage) => {
+                    tracing::error!(%damage, "records of the store cannot be read; all are kept");
+                    return Ok(());
+                }
             }
         }
         self.commit(commit)
@@ -248,7 +252,7 @@ impl Engine {
     /// What is to be removed from `meta` when a stream goes.
     pub(crate) fn meta_keys(&self, id: StreamId) -> Result<Vec<Vec<u8>>, Error> {
         let mut keys = vec![keys::head(id)];
-        for prefix in [keys::segments(id), keys::cursors(id)] {
+        for prefix in [keys::segments(id), keys::cursors(id), keys::gaps(id)] {
             for found in self.meta.prefix(prefix) {
                 keys.push(found.key().map_err(Error::failed)?.to_vec());
             }
@@ -256,14 +260,10 @@ impl Engine {
         Ok(keys)
     }
 
-    /// Gives back the tables that lie wholly below a stream's new head. It does not look inside
-    /// them, so it costs the same for a megabyte and a terabyte.
-    pub(crate) fn drop_tables_below(
-        &self,
-        id: StreamId,
-        head: SequenceNumber,
-    ) -> Result<(), Error> {
-        let range = keys::chunk(id, SequenceNumber::ZERO)..keys::chunk(id, head);
+    /// Gives back the tables that lie wholly in this range of chunks. It does not look inside them,
+    /// so it costs the same for a megabyte and a terabyte; but each call writes the list of tables
+    /// anew, so it is not for every second.
+    pub(crate) fn drop_tables(&self, range: Range<[u8; 12]>) -> Result<(), Error> {
         // The tree is a hidden field, which is why the version of fjall is pinned to the patch:
         // its public face can only remove key by key, and that frees nothing for a long time.
         self.data.tree.drop_range(range).map_err(Error::failed)
@@ -275,6 +275,7 @@ impl Engine {
         // Old versions of the tree keep the files. They go when a memtable is rotated, if two commits
         // have come since the tables were dropped.
         for _ in 0..2 {
+            self.wait_for_memory()?;
             self.meta.insert(keys::UPKEEP, []).map_err(Error::failed)?;
         }
         self.meta.rotate_memtable().map(drop).map_err(Error::failed)
@@ -286,11 +287,14 @@ impl Engine {
     }
 
     /// Rewrites all tables without what retention has passed. It blocks for as long as that takes,
-    /// while reads and commits go on.
-    pub(crate) fn compact(&self) -> Result<(), Error> {
-        self.data
-            .rotate_memtable_and_wait()
-            .map_err(Error::failed)?;
+    /// while reads and commits go on; `stop` ends it only before the rewriting has begun.
+    pub(crate) fn compact(&self, stop: &AtomicBool) -> Result<(), Error> {
+        self.data.rotate_memtable().map_err(Error::failed)?;
+        let stopped = || stop.load(Ordering::Acquire);
+        self.wait_while(|| self.data.tree.sealed_memtable_count() > 0 && !stopped())?;
+        if stopped() {
+            return Ok(());
+        }
         self.data.major_compact().map_err(Error::failed)?;
         self.release_files()
     }
