@@ -125,6 +125,17 @@ fn batches_are_as_large_as_the_export_asks_and_signed_by_the_host_alone() {
 }
 
 #[test]
+fn an_export_of_many_calls_goes_on_without_a_crash_or_a_repeat() {
+    let sink = Sink::start();
+    let host = exporting_to(&sink.endpoint());
+    append(&host, 0..9000);
+    wait_for_delivery(&host, 9000);
+    assert_eq!(sink.taken(), messages(0..9000));
+    assert!(sink.calls().len() >= 900);
+    assert!(!host.log().contains("export failed"), "{}", host.log());
+}
+
+#[test]
 fn of_a_batch_that_failed_in_part_only_the_failed_records_go_again() {
     let sink = Sink::scripted(|number, _| match number {
         0 => Answer::FailRecords(vec![1, 3, 8]),

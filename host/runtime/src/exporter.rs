@@ -16,9 +16,14 @@ use crate::guest::{MAX_TEXT, bounded, fault};
 use crate::http::{Traffic, TrafficCounter};
 use crate::limits::Limits;
 use crate::log::{PluginLog, clean};
-use crate::sandbox::Sandbox;
+use crate::sandbox::{MAX_RESOURCES, Sandbox};
 use crate::state::State;
 use crate::streams::{Message, StreamAccess};
+
+/// An instance that holds more resources than this after a call is made anew: guests' libraries leave
+/// some behind (an HTTP client leaves one with each request), and one that runs out of
+/// them crashes in the middle of a call.
+const RECYCLE_RESOURCES: usize = MAX_RESOURCES / 2;
 
 /// Everything an exporter needs for one export of one stream.
 pub struct ExporterSettings {
@@ -125,11 +130,15 @@ impl Exporter {
             None => self.start().await.map_err(ExportFailure::not_started)?,
         };
         let answer = self.deliver(&mut instance, batch).await?;
-        if instance.store.data().limiter.used() <= self.sandbox.limits.recycle_above {
+        let memory = instance.store.data().limiter.used();
+        let resources = instance.store.data_mut().resources();
+        if memory <= self.sandbox.limits.recycle_above && resources <= RECYCLE_RESOURCES {
             self.instance = Some(instance);
         } else {
             tracing::debug!(
                 plugin = self.sandbox.log.label(),
+                memory,
+                resources,
                 "the instance has grown beyond its mark and is made anew"
             );
         }

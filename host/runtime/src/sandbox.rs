@@ -23,7 +23,7 @@ use crate::streams::{GrantedStreams, StreamAccess};
 
 /// Resources (files, sockets, requests, header lists) that one instance may hold. The host keeps
 /// memory for each, so this and the next two bound what a hostile guest can make the host keep.
-const MAX_RESOURCES: usize = 512;
+pub(crate) const MAX_RESOURCES: usize = 512;
 /// Bytes of one list of HTTP headers, bookkeeping included.
 const MAX_FIELDS: usize = 64 << 10;
 /// Bytes that one call may hand to the host: an append of 16 MiB and its bookkeeping.

@@ -26,6 +26,13 @@ pub(crate) struct State {
     pub(crate) streams: Option<GrantedStreams>,
 }
 
+impl State {
+    /// How many resources the guest holds.
+    pub(crate) fn resources(&mut self) -> usize {
+        self.table.iter_mut().count()
+    }
+}
+
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         WasiCtxView {
