@@ -17,9 +17,16 @@ const GUESTS: [(&str, &str); 3] = [
     ("millstream-timestamp", "timestamp"),
 ];
 
-/// The cargo that runs us.
+/// The cargo that runs us, in an environment as if it had been started by hand. Some libraries are
+/// compiled anew when the variables change that cargo sets for a program it runs, such as this one.
 pub(crate) fn cargo() -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (name, _) in std::env::vars_os() {
+        let ours = name.to_string_lossy();
+        if ours.starts_with("CARGO_PKG_") || ours.starts_with("CARGO_MANIFEST_") {
+            cargo.env_remove(&name);
+        }
+    }
     cargo.current_dir(root());
     cargo
 }
