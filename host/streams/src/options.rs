@@ -25,13 +25,13 @@ pub struct StoreOptions {
 }
 
 impl StoreOptions {
-    /// Defaults that fit a small device: 4 MiB for the queue, 12 MiB for the write buffer, 4 MiB for
+    /// Defaults that fit a small device: 4 MiB for the queue, 8 MiB for the write buffer, 4 MiB for
     /// the cache, 32 MiB for memory streams, 64 MiB of disk kept free.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self {
             folder: folder.into(),
             queue_bytes: 4 << 20,
-            write_buffer_bytes: 12 << 20,
+            write_buffer_bytes: 8 << 20,
             cache_bytes: 4 << 20,
             memory_streams_bytes: 32 << 20,
             min_free_disk: 64 << 20,
