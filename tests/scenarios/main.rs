@@ -10,6 +10,7 @@ mod bad_input;
 mod command_line;
 mod crash;
 mod file_export;
+mod http;
 mod kinesis;
 mod protocol;
 mod python_sdk;
