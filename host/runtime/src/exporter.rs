@@ -22,8 +22,8 @@ use crate::state::State;
 use crate::streams::{Message, StreamAccess};
 
 /// An instance that holds more resources than this after a call is made anew: guests' libraries leave
-/// some behind (an HTTP client leaves one with each request), and one that runs out of
-/// them crashes in the middle of a call.
+/// some behind (a request with time limits of its own leaves one), and one that runs out of them
+/// crashes in the middle of a call.
 const RECYCLE_RESOURCES: usize = MAX_RESOURCES / 2;
 
 /// Everything an exporter needs for one export of one stream.

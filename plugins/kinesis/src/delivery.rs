@@ -33,9 +33,9 @@ pub(crate) const MAX_RECORDS_A_CALL: u32 = 500;
 /// The smallest size to which timeouts bring a call; a larger record still goes, alone.
 const LEAST_CALL_BYTES: u64 = 64 << 10;
 
-/// How far into a batch a further call may start. With the call's own limit of 30 s it ends within
-/// the 60 s that the host gives a batch.
-const LAST_START: Duration = Duration::from_secs(25);
+/// How far into a batch a further call may start. The host gives it 10 s to connect and 30 s for the
+/// answer, so it ends within the 60 s that the host gives a batch.
+const LAST_START: Duration = Duration::from_secs(15);
 
 /// The one operation of the service that an export needs.
 pub(crate) trait PutRecords {

@@ -127,13 +127,15 @@ impl Exchange {
         let sent = Arc::clone(&self.traffic);
         let body = body.inspect_frame(move |frame| sent.sent(data_len(frame)));
         let request = Request::from_parts(parts, body.boxed_unsync());
+        // Half of a call: a guest learns that an answer does not come before its call is cut off.
+        let usual = self.longest / 2;
         let within = |wanted: Option<Duration>, usual| wanted.unwrap_or(usual).min(self.longest);
         let timeouts = Timeouts {
             connect: within(options.connect_timeout, CONNECT_TIMEOUT),
-            first_byte: within(options.first_byte_timeout, self.longest),
+            first_byte: within(options.first_byte_timeout, usual),
             waits: Arc::clone(&self.waits),
         };
-        let between = within(options.between_bytes_timeout, self.longest);
+        let between = within(options.between_bytes_timeout, usual);
         let response = self
             .host
             .client

@@ -353,6 +353,20 @@ async fn a_refused_connection_is_told_from_a_silent_server() {
 }
 
 #[tokio::test]
+async fn a_guest_learns_of_a_silent_server_before_its_call_is_cut_off() {
+    let server = Server::answering("").await;
+    let host = host(Credentials::new(CredentialsSource::None));
+    let mut sandbox = sandbox(&host, granting(&["127.0.0.1"], &[]));
+    sandbox.limits.call_deadline = Duration::from_secs(1);
+    let exchange = Exchange::new(Arc::new(host), &sandbox);
+    let components = crate::testing::Host::new();
+    let call = async { Ok(perform(&exchange, get(&server.uri("127.0.0.1"))).await) };
+    let answer = bounded(&components.runtime, &sandbox, call).await.unwrap();
+    let error = answer.unwrap().unwrap_err();
+    assert!(matches!(error, Error::ConnectionReadTimeout), "{error}");
+}
+
+#[tokio::test]
 async fn a_response_that_stalls_or_breaks_off_ends_with_an_error() {
     let server = Server::answering("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf").await;
     let options = RequestOptions {
