@@ -15,7 +15,7 @@
 //!   messages; [`plugins`] finds both in the plugins folder; [`stream_access`] lends them streams.
 //! * [`config`] is the file that operators write, [`cli`] what they type, [`client`] how the command
 //!   line speaks to a running host, [`logging`] what they read; [`memory`] keeps
-//!   the allocator small.
+//!   the allocator small; [`time`] is what exports go by.
 
 mod cli;
 mod client;
@@ -29,6 +29,7 @@ mod producers;
 mod server;
 mod service;
 mod stream_access;
+mod time;
 
 fn main() -> std::process::ExitCode {
     memory::keep_small();

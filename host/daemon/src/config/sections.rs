@@ -252,6 +252,7 @@ impl ComponentGrants {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct PluginSettings {
+    pub(crate) call_interval: Option<Span>,
     pub(crate) grants: ComponentGrants,
     pub(crate) config: serde_json::Map<String, serde_json::Value>,
 }
