@@ -46,6 +46,7 @@
 mod catalog;
 mod chunk;
 mod clock;
+mod counters;
 mod cursor;
 mod definition;
 mod engine;
@@ -70,6 +71,7 @@ mod watch;
 mod writer;
 
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use counters::Counters;
 pub use cursor::Cursor;
 pub use definition::{Export, Flush, Persistence, StrategyOnFull, StreamDefinition};
 pub use error::Error;

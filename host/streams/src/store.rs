@@ -4,10 +4,12 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::catalog::Catalog;
+use crate::counters::Counters;
 use crate::cursor::Cursor;
 use crate::definition::StreamDefinition;
 use crate::engine::{Commit, Engine, EngineLimits};
@@ -24,7 +26,7 @@ use crate::segment::Position;
 use crate::space::SpaceGate;
 use crate::stream::{State, Stream, lock};
 use crate::tails::{Slots, Tails};
-use crate::types::{Message, SequenceNumber, StreamName};
+use crate::types::{Message, SequenceNumber, StreamName, Timestamp};
 use crate::watch::Watch;
 use crate::writer::{Append, Appended, Job, Open, Payloads, Writer, queue_bytes};
 
@@ -105,6 +107,8 @@ pub struct StreamInfo {
     pub position: Position,
     /// The cursor of each export, in the order of the definition.
     pub cursors: Vec<(String, Cursor)>,
+    /// What has happened to it since the store opened.
+    pub counters: Counters,
 }
 
 impl Store {
@@ -289,6 +293,7 @@ impl Store {
             definition,
             position,
             cursors,
+            counters: stream.tally.read(),
         })
     }
 
@@ -368,6 +373,33 @@ impl Store {
         tokio::task::spawn_blocking(move || reader::read(&engine, &stream, &options))
             .await
             .map_err(Error::failed)?
+    }
+
+    /// When the store took the message with this number, or the first one behind it that is still
+    /// there; none if there is none yet. It reads one chunk, so the age of what an export has to carry
+    /// next costs little.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`], [`Error::Damaged`].
+    pub async fn ingest_time(
+        &self,
+        name: &str,
+        number: SequenceNumber,
+    ) -> Result<Option<Timestamp>, Error> {
+        let stream = self.shared.registry.get(name)?;
+        let engine = Arc::clone(&self.shared.engine);
+        let options = ReadOptions {
+            start: number,
+            min: 1,
+            max: 1,
+            max_bytes: u64::MAX,
+            wait: Duration::ZERO,
+        };
+        let found = tokio::task::spawn_blocking(move || reader::read(&engine, &stream, &options))
+            .await
+            .map_err(Error::failed)??;
+        Ok(found.first().map(|message| message.ingest_time))
     }
 
     /// Follows a stream's position and definition.
