@@ -272,14 +272,14 @@ fn a_stream_counts_what_was_appended_and_what_was_refused() {
         let folder = tempfile::tempdir().unwrap();
         let (store, _) = open(folder.path(), &clock());
         let mut wanted = definition("s");
-        (wanted.max_size, wanted.segment_size) = (1000, 1000);
+        (wanted.max_size, wanted.segment_size) = (1024, 1024);
         wanted.strategy_on_full = StrategyOnFull::RejectNewData;
         store.create(wanted).await.unwrap();
         let two = Payloads::Many(vec![vec![1; 300].into(), vec![1; 200].into()]);
         store.append("s", two.clone()).await.unwrap();
         let full = store.append("s", two).await;
         assert!(matches!(full, Err(Error::Full { .. })));
-        let too_large = store.append("s", one([1; 1000])).await;
+        let too_large = store.append("s", one([1; 1009])).await;
         assert!(matches!(too_large, Err(Error::TooLarge { .. })));
         let empty = store.append("s", one([])).await;
         assert_eq!(empty, Err(Error::EmptyPayload));
@@ -312,7 +312,7 @@ fn what_overwrites_itself_at_once_counts_as_appended() {
         let folder = tempfile::tempdir().unwrap();
         let (store, _) = open(folder.path(), &clock());
         let mut wanted = definition("s");
-        (wanted.max_size, wanted.segment_size) = (1000, 400);
+        (wanted.max_size, wanted.segment_size) = (3000, 1024);
         store.create(wanted).await.unwrap();
         let many = vec![vec![1; 100].into(); 50];
         store.append("s", Payloads::Many(many)).await.unwrap();
@@ -333,7 +333,7 @@ fn the_age_of_a_message_is_known_without_reading_a_batch() {
         for persistence in [Persistence::Memory, Persistence::File(Flush::Relaxed)] {
             let mut wanted = definition("s");
             // One message a segment, two segments.
-            (wanted.max_size, wanted.segment_size) = (200, 100);
+            (wanted.max_size, wanted.segment_size) = (2048, 1024);
             wanted.persistence = persistence;
             store.create(wanted).await.unwrap();
             let at = async |number| {
@@ -345,7 +345,7 @@ fn the_age_of_a_message_is_known_without_reading_a_batch() {
             for _ in 0..3 {
                 clock.advance_millis(10);
                 times.push(clock.now());
-                store.append("s", one([1; 80])).await.unwrap();
+                store.append("s", one([1; 1000])).await.unwrap();
             }
             assert_eq!(at(0).await, Some(times[1]), "the oldest that is there");
             assert_eq!(at(1).await, Some(times[1]));

@@ -118,8 +118,8 @@ impl Store {
         self.ask(|reply| Job::Create { definition, reply }).await
     }
 
-    /// Replaces the whole definition of a stream. Cursors of exports that keep identifier and start
-    /// are kept.
+    /// Replaces the whole definition of a stream (protocol specification, 6.4). An export that keeps
+    /// its identifier keeps its cursor, unless it is given another [`Export::start`](crate::Export).
     ///
     /// # Errors
     ///
