@@ -184,7 +184,8 @@ impl ModelStream {
         };
         for export in &definition.exports {
             let start = export.start.get();
-            if start_of(&export.identifier).unwrap_or(0) != start && start + 1 >= self.tail {
+            let asks = start != 0 && start_of(&export.identifier) != Some(start);
+            if asks && start + 1 >= self.tail {
                 return Err("invalid");
             }
         }
@@ -192,7 +193,9 @@ impl ModelStream {
             .exports
             .iter()
             .map(|export| {
-                let kept = (start_of(&export.identifier) == Some(export.start.get()))
+                let start = export.start.get();
+                let stays = start == 0 || start_of(&export.identifier) == Some(start);
+                let kept = stays
                     .then(|| self.cursors.get(&export.identifier).cloned())
                     .flatten();
                 let cursor = kept.unwrap_or_else(|| Cursor::starting_at(export.start));
@@ -203,6 +206,15 @@ impl ModelStream {
         self.definition = definition;
         Ok(())
     }
+}
+
+/// The rules that hold for a definition by itself, as far as the steps below break them.
+fn is_valid(definition: &StreamDefinition) -> bool {
+    definition.segment_size >= 1024
+        && definition.segment_size <= definition.max_size
+        && definition
+            .time_to_live_millis
+            .is_none_or(|ttl| ttl >= 60_000)
 }
 
 /// A payload that only this message has.
@@ -254,7 +266,7 @@ impl Pair {
     async fn step(&mut self, step: Step) {
         match step {
             Step::Create(definition) => {
-                let expected = if definition.max_size < definition.segment_size {
+                let expected = if !is_valid(&definition) {
                     Err("invalid")
                 } else if self.model.contains_key(definition.name.as_str()) {
                     Err("exists")
@@ -268,7 +280,7 @@ impl Pair {
                 assert_eq!(found.map_err(|error| kind(&error)), expected);
             }
             Step::Update(definition) => {
-                let expected = if definition.max_size < definition.segment_size {
+                let expected = if !is_valid(&definition) {
                     Err("invalid")
                 } else {
                     match self.model.get_mut(definition.name.as_str()) {
@@ -432,9 +444,9 @@ fn definitions() -> impl Strategy<Value = StreamDefinition> {
     let exports = prop::collection::btree_map(export_name(), 0..4_u64, 0..3);
     (
         name(),
-        600..3000_u64,
-        200..900_u64,
-        prop::option::of(50..400_u64),
+        1000..6000_u64,
+        1000..2500_u64,
+        prop::option::of(59_000..400_000_u64),
         any::<bool>(),
         0..4_u8,
         exports,
@@ -469,7 +481,7 @@ fn definitions() -> impl Strategy<Value = StreamDefinition> {
 
 fn steps() -> impl Strategy<Value = Step> {
     let sizes = vec(
-        prop_oneof![40 => 1..200_usize, 1 => Just(0), 2 => 500..4000_usize],
+        prop_oneof![40 => 1..400_usize, 1 => Just(0), 2 => 900..8000_usize],
         0..12,
     );
     prop_oneof![
@@ -477,14 +489,14 @@ fn steps() -> impl Strategy<Value = Step> {
         2 => definitions().prop_map(Step::Update),
         1 => name().prop_map(Step::Delete),
         12 => (name(), sizes).prop_map(|(stream, sizes)| Step::Append { stream, sizes }),
-        12 => (name(), 0..80_u64, 0..6_u64, 0..40_u64, 1..3000_u64).prop_map(
+        12 => (name(), 0..80_u64, 0..6_u64, 0..40_u64, 1..6000_u64).prop_map(
             |(stream, start, min, extra, max_bytes)| {
                 Step::Read { stream, start, min, extra, max_bytes }
             }
         ),
         3 => (name(), export_name(), 0..50_u64)
             .prop_map(|(stream, export, next)| Step::SaveCursor { stream, export, next }),
-        3 => (1..200_u64).prop_map(|millis| Step::Wait { millis }),
+        3 => (1..200_000_u64).prop_map(|millis| Step::Wait { millis }),
         1 => Just(Step::Reopen),
     ]
 }

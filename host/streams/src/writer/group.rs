@@ -30,6 +30,9 @@ struct Draft {
 #[derive(Default)]
 struct Touched {
     drafts: Vec<Draft>,
+    /// Messages that this group brings, and the bytes of their payloads.
+    messages: u64,
+    payload_bytes: u64,
     /// Bytes that this group deletes by moving the head.
     trimmed: u64,
 }
@@ -89,6 +92,8 @@ impl Group {
             .ledger
             .push(size, self.now, open.definition.effective_segment_size());
         let touched = self.touched.entry(open.stream.key).or_default();
+        touched.messages += 1;
+        touched.payload_bytes += payload.len() as u64;
         if let Placed::InNew { completed } = placed
             && let (Some(segment), Some(id)) = (completed, disk_id(open))
         {
@@ -151,7 +156,11 @@ impl Writer {
     ) {
         let results = appends
             .into_iter()
-            .map(|append| self.append_one(group, &append.stream?, &append.payloads))
+            .map(|append| {
+                let stream = append.stream?;
+                self.append_one(group, &stream, &append.payloads)
+                    .inspect_err(|error| stream.tally.add_refused(error))
+            })
             .collect();
         group.appends.push(AppendReply {
             results,
@@ -331,6 +340,9 @@ impl Writer {
                 *memory = kept;
             }
             open.stream.publish(position);
+            open.stream
+                .tally
+                .add_appended(touched.messages, touched.payload_bytes);
             // Behind the position: who counts this can see the head that goes with it.
             self.deleted_bytes
                 .fetch_add(touched.trimmed, Ordering::Release);
