@@ -176,6 +176,7 @@ fn components(config: &Config) -> Result<Runtime, String> {
             args: vec!["compile".into()],
         },
         credentials: CredentialsSource::DefaultChain,
+        bandwidth: None,
     })
     .map_err(|error| error.to_string())
 }
