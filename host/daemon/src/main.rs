@@ -13,6 +13,7 @@
 //!   its three forms.
 //! * [`exports`] carries messages from streams to plugins; [`producers`] runs components that make
 //!   messages; [`plugins`] finds both in the plugins folder; [`stream_access`] lends them streams.
+//! * [`status`] is a picture of all of it, [`http`] shows it to whoever asks.
 //! * [`config`] is the file that operators write, [`cli`] what they type, [`client`] how the command
 //!   line speaks to a running host, [`logging`] what they read; [`memory`] keeps
 //!   the allocator small; [`time`] is what exports go by.
@@ -22,12 +23,14 @@ mod client;
 mod config;
 mod definition;
 mod exports;
+mod http;
 mod logging;
 mod memory;
 mod plugins;
 mod producers;
 mod server;
 mod service;
+mod status;
 mod stream_access;
 mod time;
 

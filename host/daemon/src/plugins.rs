@@ -190,11 +190,14 @@ impl Plugins {
     }
 
     /// The least time between two calls of one export.
-    pub(crate) fn call_interval(&self, name: &str, _description: &Description) -> Duration {
-        self.settings
+    pub(crate) fn call_interval(&self, name: &str, description: &Description) -> Duration {
+        let set = self
+            .settings
             .get(name)
-            .and_then(|settings| settings.call_interval)
-            .map_or(Duration::ZERO, |interval| interval.0)
+            .and_then(|settings| settings.call_interval);
+        set.map(|interval| interval.0)
+            .or(description.call_interval)
+            .unwrap_or_default()
     }
 
     /// What a plugin asks for and the configuration does not grant at all, as sentences.

@@ -9,6 +9,7 @@ use millstream_protocol::response::{Message, MessageStreamInfo, Success};
 use millstream_protocol::{Bounded, Call, Name, ProtocolError, ResponseStatusCode};
 use serde_json::{Value, json};
 
+use super::status::listening;
 use super::{Failed, output};
 use crate::client::{Client, ClientError};
 use crate::config::Config;
@@ -103,35 +104,10 @@ impl Common {
     async fn connect(&self, config: &Config) -> Result<Client, Failed> {
         let address = match self.server {
             Some(address) => address,
-            None => listening(config)?,
+            None => listening(config).await?,
         };
         Ok(Client::connect(address).await?)
     }
-}
-
-/// Where the host of a configuration listens. With port 0 only the host itself knows, and its port
-/// file tells.
-fn listening(config: &Config) -> Result<SocketAddr, Failed> {
-    let mut address = config.server.listen;
-    if address.port() == 0 {
-        let Some(file) = &config.server.port_file else {
-            return Err(Failed::Other(
-                "server.listen has port 0 and there is no server.port-file; name the address with \
-                 --server"
-                    .into(),
-            ));
-        };
-        let file = config.path(file);
-        let text = std::fs::read_to_string(&file).unwrap_or_default();
-        let port = text.trim().parse().map_err(|_| {
-            format!(
-                "{} has no port: the host is not running; start it with `millstream run`",
-                file.display()
-            )
-        })?;
-        address.set_port(port);
-    }
-    Ok(address)
 }
 
 impl Named {

@@ -23,6 +23,10 @@ impl ConfigProblem {
         ))
     }
 
+    pub(super) fn variable(name: &str, reason: impl std::fmt::Display) -> Self {
+        Self(format!("the environment variable {name}: {reason}"))
+    }
+
     pub(super) fn invalid(path: &Path, reason: String) -> Self {
         Self(format!("{}: {reason}", path.display()))
     }

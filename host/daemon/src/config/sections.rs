@@ -8,7 +8,7 @@ use millstream_protocol::Name;
 use millstream_runtime as runtime;
 use serde::Deserialize;
 
-use super::units::{Size, Span};
+use super::units::{Rate, Size, Span};
 
 /// The longest time that makes sense for one call, or for shutting down.
 const LONGEST: Span = Span::seconds(3600);
@@ -55,6 +55,26 @@ impl Server {
     }
 }
 
+/// `[http]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Http {
+    pub(crate) listen: Option<SocketAddr>,
+    pub(crate) allow_remote: bool,
+}
+
+impl Http {
+    pub(super) fn check(&self) -> Result<(), String> {
+        match self.listen {
+            Some(listen) if !listen.ip().is_loopback() && !self.allow_remote => Err(format!(
+                "http.listen = \"{listen}\" would let other machines read the names and the state \
+                 of all streams; listen on 127.0.0.1, or set http.allow-remote = true"
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// `[storage]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -65,6 +85,7 @@ pub(crate) struct Storage {
     pub(crate) cache: Size,
     pub(crate) memory_streams: Size,
     pub(crate) min_free_disk: Size,
+    pub(crate) startup_timeout: Option<Span>,
 }
 
 impl Default for Storage {
@@ -76,6 +97,7 @@ impl Default for Storage {
             cache: Size::mebibytes(4),
             memory_streams: Size::mebibytes(32),
             min_free_disk: Size::mebibytes(64),
+            startup_timeout: None,
         }
     }
 }
@@ -123,6 +145,7 @@ impl Plugins {
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Exports {
     pub(crate) parallel: usize,
+    pub(crate) max_bandwidth: Option<Rate>,
     pub(crate) linger: Span,
     pub(crate) retry_first: Span,
     pub(crate) retry_longest: Span,
@@ -133,6 +156,7 @@ impl Default for Exports {
     fn default() -> Self {
         Self {
             parallel: 5,
+            max_bandwidth: None,
             linger: Span::seconds(1),
             retry_first: Span::millis(500),
             retry_longest: Span::seconds(300),

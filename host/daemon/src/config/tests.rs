@@ -1,7 +1,9 @@
 use super::*;
 
 fn parse(text: &str) -> Result<Config, String> {
-    Config::parse(Path::new("millstream.toml"), text).map_err(|problem| problem.to_string())
+    let path = Path::new("millstream.toml");
+    let config = Config::parse(path, text).map_err(|problem| problem.to_string())?;
+    config.check().map(|()| config)
 }
 
 /// The sample with its examples switched on.
@@ -49,6 +51,7 @@ fn the_sample_shows_every_key() {
     let sample = whole_sample();
     for table in [
         "[server]",
+        "[http]",
         "[storage]",
         "[plugins]",
         "[exports]",

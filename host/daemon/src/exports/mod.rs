@@ -19,12 +19,13 @@ mod pipeline;
 mod plugin_uri;
 mod progress;
 mod retry;
+pub(crate) mod s3_tasks;
 mod settings;
 mod settle;
 mod slots;
 mod supervisor;
 
-pub(crate) use meter::{Meter, Outcome, Uploaded};
+pub(crate) use meter::{Meter, Outcome};
 pub(crate) use retry::Backoff;
 pub(crate) use settings::{ExportSettings, Source};
 pub(crate) use supervisor::Supervisor;

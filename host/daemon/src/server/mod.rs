@@ -31,6 +31,8 @@ pub(crate) struct Server {
     address: SocketAddr,
     context: Arc<Context>,
     places: Arc<Semaphore>,
+    /// The most connections.
+    most: usize,
 }
 
 impl Server {
@@ -68,12 +70,19 @@ impl Server {
             address,
             context: Arc::new(Context { service, max_frame }),
             places: Arc::new(Semaphore::new(options.max_connections)),
+            most: options.max_connections,
         })
     }
 
     /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Counts the connections that are open.
+    pub(crate) fn connections(&self) -> Arc<dyn Fn() -> usize + Send + Sync> {
+        let (places, most) = (Arc::clone(&self.places), self.most);
+        Arc::new(move || most.saturating_sub(places.available_permits()))
     }
 
     /// Serves until it is asked to stop; requests that were read by then are answered.
