@@ -9,8 +9,11 @@
 mod bad_input;
 mod command_line;
 mod crash;
+mod environment;
 mod file_export;
 mod kinesis;
 mod protocol;
 mod python_sdk;
 mod restart;
+mod s3_tasks;
+mod status;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use millstream_streams::{OpenReport, Store, StoreOptions};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -44,14 +44,16 @@ pub(super) async fn run(config: Config) -> Result<(), Failed> {
         .as_ref()
         .map(|file| config.path(file));
     let bound = async {
+        // First, so that whoever sees the port file finds the socket too.
+        let socket = http::socket::bind(&config.path(&config.storage.folder));
         let server = Server::bind(&config.server, port_file.as_deref(), service.clone()).await?;
         let http = match config.http.listen {
             Some(listen) => Some(http::bind(listen).await?),
             None => None,
         };
-        Ok::<_, String>((server, http))
+        Ok::<_, String>((server, http, socket))
     };
-    let (server, http) = match bound.await {
+    let (server, http, socket) = match bound.await {
         Ok(bound) => bound,
         Err(reason) => {
             let _ = store.close().await;
@@ -67,7 +69,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failed> {
         connections: server.connections(),
     };
     service.apply(&config.stream).await;
-    let _doors = open_doors(&config, http, &observer);
+    let _doors = open_doors(http, socket, &observer);
     let producers = Producers::start(&config, &store, &plugins);
     tracing::info!(
         address = %server.address(),
@@ -106,15 +108,14 @@ fn listen(kind: SignalKind) -> Result<tokio::signal::unix::Signal, String> {
     signal(kind).map_err(|error| format!("cannot listen for signals: {error}"))
 }
 
-/// Opens the doors for HTTP; they close when the value is dropped. A host without its socket serves
-/// its streams all the same.
+/// Serves HTTP until the value is dropped. A host without its socket serves its streams all the same.
 fn open_doors(
-    config: &Config,
     tcp: Option<TcpListener>,
+    socket: Result<UnixListener, String>,
     observer: &Observer,
 ) -> JoinSet<Infallible> {
     let mut doors = JoinSet::new();
-    match http::socket::bind(&config.path(&config.storage.folder)) {
+    match socket {
         Ok(listener) => {
             doors.spawn(http::serve_unix(listener, observer.clone()));
         }

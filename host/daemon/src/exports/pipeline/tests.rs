@@ -98,12 +98,15 @@ impl Destination for Fake {
     }
 }
 
+/// What stops a pipeline, what it runs in, and what it counts with.
+type Running = (watch::Sender<bool>, JoinHandle<()>, Arc<Meter>);
+
 /// A store, a time and destinations in the hands of the test.
 struct Exports {
     time: ManualTime,
     shared: Shared,
     calls: mpsc::UnboundedReceiver<Call>,
-    running: BTreeMap<String, (watch::Sender<bool>, JoinHandle<()>, Arc<Meter>)>,
+    running: BTreeMap<String, Running>,
     _folder: TempDir,
 }
 
@@ -174,7 +177,7 @@ impl Exports {
             plugin: "fake".into(),
             config: serde_json::Map::new(),
             batch_size: Some(batch_size),
-            batch_interval_millis: interval.map(|interval| interval.as_millis() as u64),
+            batch_interval_millis: interval.map(|interval| interval.as_secs() * 1000),
             priority,
             disabled: false,
         };
