@@ -15,8 +15,8 @@
 //!   messages; [`plugins`] finds both in the plugins folder; [`stream_access`] lends them streams.
 //! * [`status`] is a picture of all of it, [`http`] shows it to whoever asks.
 //! * [`config`] is the file that operators write, [`cli`] what they type, [`client`] how the command
-//!   line speaks to a running host, [`logging`] what they read; [`memory`] keeps
-//!   the allocator small; [`time`] is what exports go by.
+//!   line speaks to a running host, [`logging`] what they read; [`process`]
+//!   keeps the process small; [`time`] is what exports go by.
 
 mod cli;
 mod client;
@@ -25,8 +25,8 @@ mod definition;
 mod exports;
 mod http;
 mod logging;
-mod memory;
 mod plugins;
+mod process;
 mod producers;
 mod server;
 mod service;
@@ -35,6 +35,6 @@ mod stream_access;
 mod time;
 
 fn main() -> std::process::ExitCode {
-    memory::keep_small();
+    process::keep_memory_small();
     cli::main()
 }

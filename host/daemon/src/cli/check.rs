@@ -14,6 +14,9 @@ use crate::plugins::Plugins;
 /// the data folder and the cache of native code.
 pub(super) async fn check(config: Config) -> Result<(), Failed> {
     let mut findings = Findings::default();
+    for variable in &config.variables {
+        findings.good(format!("{variable} is set, and goes before the file"));
+    }
     check_data(&config, &mut findings);
     check_port(&config, &mut findings).await;
     match components(&config) {

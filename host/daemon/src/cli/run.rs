@@ -15,10 +15,14 @@ use crate::config::Config;
 use crate::exports::Supervisor;
 use crate::http;
 use crate::plugins::Plugins;
+use crate::process;
 use crate::producers::Producers;
 use crate::server::Server;
 use crate::service::Service;
 use crate::status::Observer;
+
+/// Files that the host itself has open at most: tables, journals, sockets of exports.
+const OWN_FILES: u64 = 512;
 
 /// Runs the host until it is asked to stop.
 pub(super) async fn run(config: Config) -> Result<(), Failed> {
@@ -26,6 +30,16 @@ pub(super) async fn run(config: Config) -> Result<(), Failed> {
     let mut interrupt = listen(SignalKind::interrupt())?;
     let mut terminate = listen(SignalKind::terminate())?;
 
+    if let Some(files) = process::allow_open_files()
+        && files < config.server.max_connections as u64 + OWN_FILES
+    {
+        tracing::warn!(
+            files,
+            connections = config.server.max_connections,
+            "fewer files may be open than server.max-connections needs; raise the limit (ulimit -n, \
+             or LimitNOFILE of systemd)"
+        );
+    }
     if !config.variables.is_empty() {
         let variables = config.variables.join(", ");
         tracing::info!(

@@ -4,6 +4,7 @@ use std::io::{IsTerminal, Read};
 use std::net::SocketAddr;
 
 use clap::{Args, Subcommand};
+use millstream_protocol::definition::Destination;
 use millstream_protocol::request::ReadMessagesOptions;
 use millstream_protocol::response::{Message, MessageStreamInfo, Success};
 use millstream_protocol::{Bounded, Call, Name, ProtocolError, ResponseStatusCode};
@@ -164,11 +165,12 @@ async fn describe(named: &Named, config: &Config) -> Result<(), Failed> {
         }
     ));
     for (export, status) in definition.exports.iter().zip(&info.exports) {
-        output::line(format!(
-            "export      {} ({})",
-            status.identifier,
-            export.kind().key()
-        ));
+        // An address says which plugin; the other kinds are one destination each.
+        let destination = match &export.destination {
+            Destination::Http { uri, .. } => uri,
+            _ => export.kind().key(),
+        };
+        output::line(format!("export      {} ({destination})", status.identifier));
         let last = status.last_exported_sequence_number;
         output::line(format!(
             "            settled up to {}, {} messages delivered, {}",
