@@ -18,7 +18,7 @@ pub const TIME_TO_LIVE_MILLIS: RangeInclusive<u64> = 60_000..=9_223_372_036_854;
 /// The largest integer of the protocol, which is signed: 2^63 - 1.
 const LARGEST_NUMBER: u64 = i64::MAX.unsigned_abs();
 
-/// About the most segments that a full stream has.
+/// Segments grow with their stream from this many on.
 const MAX_SEGMENTS: u64 = 4096;
 
 /// Where a stream keeps its messages.
@@ -83,8 +83,8 @@ pub struct StreamDefinition {
     /// [`MAX_SIZE`].
     pub max_size: u64,
     /// Retention deletes whole segments of about this many bytes; within [`SEGMENT_SIZE`] and at most
-    /// `max_size`. Less than a 4096th of `max_size` counts as that much. An update leaves segments as
-    /// they are; the one that still grows does so up to the new size.
+    /// `max_size`. Less than a 4096th of what the stream holds counts as that much. An update leaves
+    /// segments as they are; the one that still grows does so up to the new size.
     pub segment_size: u64,
     /// How long a message is kept at least unless the stream is full, in milliseconds; none means
     /// for ever. Within [`TIME_TO_LIVE_MILLIS`].
@@ -161,10 +161,11 @@ impl StreamDefinition {
         Ok(())
     }
 
-    /// The segment size that is used: a stream has no more than some thousand segments, because each
-    /// takes memory.
-    pub(crate) fn effective_segment_size(&self) -> u64 {
-        self.segment_size.max(self.max_size / MAX_SEGMENTS)
+    /// The segment size that is used in a stream that holds so many bytes: it has no more than some
+    /// ten thousand segments, however large it gets, because each takes memory. What it might hold one
+    /// day does not matter: a stream without a limit frees space by time all the same.
+    pub(crate) fn segment_size_at(&self, held: u64) -> u64 {
+        self.segment_size.max(held / MAX_SEGMENTS)
     }
 
     pub(crate) fn is_memory(&self) -> bool {

@@ -10,7 +10,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{clock, definition, from, numbers, one, open, runtime};
+use common::{clock, definition, files, from, numbers, one, open, runtime};
 use millstream_streams::{
     Clock, Counters, Error, Flush, Payloads, Persistence, SequenceNumber, Store, StoreOptions,
     StrategyOnFull,
@@ -163,75 +163,6 @@ fn a_nearly_full_disk_refuses_appends_and_keeps_memory_streams_going() {
         assert_eq!(numbers(&store.read("disk", from(0)).await.unwrap()), [0]);
         store.close().await.unwrap();
     });
-}
-
-#[test]
-fn deleted_messages_give_their_space_back() {
-    runtime().block_on(async {
-        let folder = tempfile::tempdir().unwrap();
-        let (store, _) = open(folder.path(), &clock());
-        let mut wanted = definition("s");
-        wanted.max_size = 64 << 20;
-        wanted.segment_size = 4 << 20;
-        wanted.strategy_on_full = StrategyOnFull::OverwriteOldestData;
-        store.create(wanted).await.unwrap();
-        // Three times what the stream may hold, of data that does not compress.
-        let mut random = 1_u64;
-        for _ in 0..192 {
-            let batch = (0..64)
-                .map(|_| {
-                    let mut payload = Vec::with_capacity(16 << 10);
-                    while payload.len() < 16 << 10 {
-                        random = random
-                            .wrapping_mul(6_364_136_223_846_793_005)
-                            .wrapping_add(1);
-                        payload.extend_from_slice(&(random >> 16).to_le_bytes());
-                    }
-                    payload.into()
-                })
-                .collect();
-            store.append("s", Payloads::Many(batch)).await.unwrap();
-        }
-        let live = store.describe("s").unwrap().position.bytes;
-        // Tables that hold some live data, and what has not been flushed.
-        wait_for_size(folder.path(), live + live / 20 + (40 << 20)).await;
-        store.delete("s").await.unwrap();
-        wait_for_size(folder.path(), 4 << 20).await;
-        store.close().await.unwrap();
-    });
-}
-
-/// Waits until the tables take up at most this much.
-async fn wait_for_size(folder: &std::path::Path, bytes: u64) {
-    let tables = || -> u64 {
-        files(folder)
-            .iter()
-            .filter(|file| file.extension().is_none_or(|extension| extension != "jnl"))
-            .filter_map(|file| file.metadata().ok())
-            .map(|metadata| metadata.len())
-            .sum()
-    };
-    let start = std::time::Instant::now();
-    while tables() > bytes {
-        assert!(
-            start.elapsed() < Duration::from_secs(60),
-            "{} bytes are left",
-            tables()
-        );
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
-fn files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        if entry.path().is_dir() {
-            found.extend(files(&entry.path()));
-        } else {
-            found.push(entry.path());
-        }
-    }
-    found
 }
 
 #[test]

@@ -9,6 +9,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 use super::{OpenReport, Shared, Store, Threads};
 use crate::catalog::Catalog;
+use crate::clock::Steps;
 use crate::engine::{Commit, EngineLimits};
 use crate::error::Error;
 use crate::filter::Heads;
@@ -57,6 +58,7 @@ impl Store {
         let mut streams: HashMap<u64, Open> = HashMap::new();
         let mut found = Found::default();
         let mut damaged = false;
+        let mut steps = Steps::since(&*options.clock);
         for entry in catalog.entries() {
             let mark = marks.get(&entry.id).copied();
             let head = mark.map_or(SequenceNumber::ZERO, |mark| mark.head);
@@ -68,6 +70,7 @@ impl Store {
                 mark,
                 || slots.take(),
                 registry.next_key(),
+                steps.look(&*options.clock).0,
                 &mut found,
             );
             registry.insert(Arc::clone(&open.stream));
@@ -112,6 +115,7 @@ impl Store {
             heads: Arc::clone(&heads),
             registry: Arc::clone(&registry),
             clock: Arc::clone(&options.clock),
+            steps,
             space: SpaceGate::new(folder.clone(), options.min_free_disk),
             memory: Arc::new(MemoryBudget::new(options.memory_streams_bytes)),
             streams,

@@ -14,7 +14,6 @@ use crate::memory::MemoryUse;
 use crate::segment::{Ledger, Position};
 use crate::stream::Stream;
 use crate::types::{SequenceNumber, StreamId, StreamName};
-use crate::writer::group::Group;
 
 impl Writer {
     pub(super) fn create(&mut self, definition: StreamDefinition) -> Result<(), Error> {
@@ -170,8 +169,8 @@ impl Writer {
     /// Deletes segments whose messages have all outlived their time.
     pub(super) fn expire(&mut self) -> Result<(), Error> {
         self.usable()?;
-        let now = self.clock.now();
-        let mut group = Group::new(now);
+        let mut group = self.begin();
+        let now = group.now();
         for open in self.streams.values_mut() {
             let Some(time_to_live) = open.definition.time_to_live_millis else {
                 continue;

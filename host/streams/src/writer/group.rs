@@ -75,6 +75,11 @@ impl Group {
         }
     }
 
+    /// The ingest time of its messages.
+    pub(super) fn now(&self) -> Timestamp {
+        self.now
+    }
+
     /// What has come together, in bytes.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
@@ -88,9 +93,8 @@ impl Group {
     fn push(&mut self, open: &mut Open, payload: &Bytes) {
         let size = message_size(payload.len());
         let number = open.ledger.tail();
-        let placed = open
-            .ledger
-            .push(size, self.now, open.definition.effective_segment_size());
+        let segment_size = open.definition.segment_size_at(open.ledger.bytes());
+        let placed = open.ledger.push(size, self.now, segment_size);
         let touched = self.touched.entry(open.stream.key).or_default();
         touched.messages += 1;
         touched.payload_bytes += payload.len() as u64;
@@ -212,7 +216,7 @@ impl Writer {
             self.space.check(total)?;
         }
         if let Some(memory) = &open.memory {
-            let needed = memory::needed(payloads, open.definition.effective_segment_size());
+            let needed = memory::needed(payloads, open.definition.segment_size);
             let own = match open.definition.strategy_on_full {
                 StrategyOnFull::OverwriteOldestData => memory.used(),
                 StrategyOnFull::RejectNewData => 0,
