@@ -10,6 +10,7 @@ mod bad_input;
 mod command_line;
 mod crash;
 mod environment;
+mod exports;
 mod file_export;
 mod kinesis;
 mod protocol;
