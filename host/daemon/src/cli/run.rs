@@ -8,6 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::{Failed, components, create_folder};
+use crate::access::Access;
 use crate::config::Config;
 use crate::exports::Supervisor;
 use crate::plugins::Plugins;
@@ -18,6 +19,7 @@ use crate::service::Service;
 /// Runs the host until it is asked to stop.
 pub(super) async fn run(config: Config) -> Result<(), Failed> {
     let started = Instant::now();
+    let access = Access::load(&config)?;
     let mut interrupt = listen(SignalKind::interrupt())?;
     let mut terminate = listen(SignalKind::terminate())?;
 
@@ -30,7 +32,13 @@ pub(super) async fn run(config: Config) -> Result<(), Failed> {
         .port_file
         .as_ref()
         .map(|file| config.path(file));
-    let server = Server::bind(&config.server, port_file.as_deref(), service.clone()).await;
+    let server = Server::bind(
+        &config.server,
+        port_file.as_deref(),
+        access,
+        service.clone(),
+    )
+    .await;
     let server = match server {
         Ok(server) => server,
         Err(reason) => {

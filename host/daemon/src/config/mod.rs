@@ -6,17 +6,19 @@
 
 mod problem;
 mod sections;
+mod server;
 mod units;
 
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-pub(crate) use problem::ConfigProblem;
+pub(crate) use problem::{ConfigProblem, nearest};
 pub(crate) use sections::{
     Exports, Log, LogFormat, LogLevel, OnFull, Persistence, PluginSettings, Plugins, Producer,
-    Restart, Server, Storage, Stream, StreamExport,
+    Restart, Storage, Stream, StreamExport,
 };
+pub(crate) use server::{Authentication, Server};
 pub(crate) use units::Span;
 
 /// The sample that `millstream init` writes. Every key is in it, which a test holds true.

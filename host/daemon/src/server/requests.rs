@@ -8,11 +8,13 @@ use millstream_protocol::{
 use millstream_streams::Error;
 
 use super::Context;
+use crate::access::Client;
 use crate::definition;
 
 /// Carries out everything but appends and reads, and writes the answer.
 pub(super) async fn carry_out(
     context: &Context,
+    client: &Client,
     encoder: &ResponseEncoder,
     id: &RequestId,
     call: Call,
@@ -32,7 +34,9 @@ pub(super) async fn carry_out(
         Call::Delete(name) => service.delete(name.as_str()).await,
         Call::List => {
             let names = service.store().list();
-            encoder.streams(&mut out, id, names.iter().map(|name| name.as_str()));
+            let mut seen: Vec<_> = names.iter().map(|name| name.as_str()).collect();
+            seen.retain(|name| client.sees(name));
+            encoder.streams(&mut out, id, seen);
             return out;
         }
         Call::Describe(name) => match service.describe(name.as_str()) {
