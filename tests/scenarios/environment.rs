@@ -51,3 +51,28 @@ fn a_variable_that_cannot_be_used_stops_the_start_and_says_why() {
         "{complaint}"
     );
 }
+
+#[test]
+fn an_s3_export_cannot_ask_for_smaller_parts_than_the_component_is_set_to() {
+    use millstream_protocol::definition::{Destination, Export, ExportDefinition, StrategyOnFull};
+    use millstream_protocol::{Bounded, Call, MessageStreamDefinition, ResponseStatusCode};
+    let variable = "STREAM_MANAGER_EXPORTER_S3_DESTINATION_MULTIPART_UPLOAD_MIN_PART_SIZE_BYTES";
+    let host = Host::start_with("", &[(variable, "8000000")]);
+    let mut client = RawClient::connect(host.port());
+    let mut create = |name: &str, threshold| {
+        let destination = Destination::S3TaskExecutor {
+            multipart_threshold: Bounded::clamped(threshold),
+            status: None,
+        };
+        let name = name.parse().unwrap();
+        let mut definition =
+            MessageStreamDefinition::new(name, StrategyOnFull::OverwriteOldestData);
+        let export = Export::new("e".parse().unwrap(), destination);
+        definition.exports = ExportDefinition::new(vec![export]).unwrap();
+        client.call("c", Call::Create(Box::new(definition))).outcome
+    };
+    assert!(create("enough", 8_000_000).is_ok());
+    let failure = create("less", 7_999_999).unwrap_err();
+    assert_eq!(failure.status, ResponseStatusCode::InvalidRequest);
+    assert!(failure.message.contains("8000000"), "{failure}");
+}

@@ -6,6 +6,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod authentication;
 mod bad_input;
 mod command_line;
 mod crash;

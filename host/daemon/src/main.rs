@@ -9,6 +9,7 @@
 //! ```
 //!
 //! * [`server`] answers the Stream Manager protocol on a TCP port.
+//! * [`access`] says which clients may connect and what they may do.
 //! * [`service`] keeps streams and their exports in step; [`definition`] knows a stream's definition in
 //!   its three forms.
 //! * [`exports`] carries messages from streams to plugins; [`producers`] runs components that make
@@ -18,6 +19,7 @@
 //!   line speaks to a running host, [`logging`] what they read; [`process`]
 //!   keeps the process small; [`time`] is what exports go by.
 
+mod access;
 mod cli;
 mod client;
 mod config;

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use millstream_protocol::MessageStreamDefinition;
 use millstream_protocol::response::{ExportStatus, MessageStreamInfo, StorageStatus};
 use millstream_streams::{Cursor, Error, Store, StreamDefinition};
 use tokio::sync::Mutex;
@@ -25,15 +26,18 @@ pub(crate) struct Service {
     changing: Arc<Mutex<()>>,
     /// Bytes that were appended to streams which are deleted, since the start.
     bytes_of_deleted: Arc<AtomicU64>,
+    /// The least part of a multipart upload to S3, in bytes.
+    least_part: u64,
 }
 
 impl Service {
-    pub(crate) fn new(store: Store, exports: Supervisor) -> Self {
+    pub(crate) fn new(store: Store, exports: Supervisor, least_part: u64) -> Self {
         Self {
             store,
             exports,
             changing: Arc::default(),
             bytes_of_deleted: Arc::default(),
+            least_part,
         }
     }
 
@@ -48,6 +52,15 @@ impl Service {
 
     pub(crate) fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// A definition that a client sent, as it is kept.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidDefinition`]; see [`definition::from_wire`].
+    pub(crate) fn accept(&self, wire: &MessageStreamDefinition) -> Result<StreamDefinition, Error> {
+        definition::from_wire(wire, &self.store, self.least_part)
     }
 
     /// Creates a stream and starts its exports.

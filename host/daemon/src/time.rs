@@ -52,7 +52,9 @@ pub(crate) use manual::ManualTime;
 #[cfg(test)]
 mod manual {
     use std::sync::{Arc, Mutex};
+    use std::time::Instant;
 
+    use millstream_streams::ManualClock;
     use tokio::sync::{Notify, oneshot};
 
     use super::*;
@@ -62,94 +64,78 @@ mod manual {
     pub(crate) struct ManualTime(Arc<Shared>);
 
     struct Shared {
-        state: Mutex<State>,
+        clock: Arc<ManualClock>,
+        sleepers: Mutex<Vec<(Instant, oneshot::Sender<()>)>>,
         changed: Notify,
-    }
-
-    struct State {
-        now: u64,
-        sleepers: Vec<(u64, oneshot::Sender<()>)>,
     }
 
     impl ManualTime {
         /// It begins at some time in the past.
         pub(crate) fn new() -> Self {
-            let state = State {
-                now: 1_700_000_000_000,
-                sleepers: Vec::new(),
-            };
+            let began = Timestamp::from_millis(1_700_000_000_000);
             Self(Arc::new(Shared {
-                state: Mutex::new(state),
+                clock: Arc::new(ManualClock::new(began)),
+                sleepers: Mutex::default(),
                 changed: Notify::new(),
             }))
         }
 
+        /// The clock of this time, for a store.
+        pub(crate) fn clock(&self) -> Arc<ManualClock> {
+            Arc::clone(&self.0.clock)
+        }
+
         /// Moves it on, and wakes whoever has waited long enough.
         pub(crate) fn advance(&self, length: Duration) {
-            let mut state = self.0.state.lock().unwrap();
-            state.now += u64::try_from(length.as_millis()).unwrap();
-            let now = state.now;
-            for (_, sleeper) in state.sleepers.extract_if(.., |(until, _)| *until <= now) {
+            let mut sleepers = self.0.sleepers.lock().unwrap();
+            let millis = length.as_millis().try_into().unwrap();
+            self.0.clock.advance_millis(millis);
+            let now = self.0.clock.steady();
+            for (_, sleeper) in sleepers.extract_if(.., |(until, _)| *until <= now) {
                 let _ = sleeper.send(());
             }
         }
 
         /// Waits until somebody sleeps, and says how long the first to wake will.
         pub(crate) async fn next_alarm(&self) -> Duration {
-            self.alarm(|_| true).await
-        }
-
-        /// Waits until somebody sleeps whose rest fulfils a condition, and says how long it is.
-        pub(crate) async fn alarm(&self, wanted: impl Fn(Duration) -> bool) -> Duration {
             let found = async {
                 loop {
                     let changed = self.0.changed.notified();
-                    if let Some(rest) = self.rests().find(|rest| wanted(*rest)) {
+                    if let Some(rest) = self.shortest_rest() {
                         return rest;
                     }
                     changed.await;
                 }
             };
             let limit = Duration::from_secs(30);
-            tokio::time::timeout(limit, found)
-                .await
-                .expect("somebody sleeps")
+            let found = tokio::time::timeout(limit, found).await;
+            found.expect("somebody sleeps")
         }
 
-        /// How long those who sleep have still to wait, shortest first.
-        fn rests(&self) -> impl Iterator<Item = Duration> + use<> {
-            let mut state = self.0.state.lock().unwrap();
-            state.sleepers.retain(|(_, sleeper)| !sleeper.is_closed());
-            let mut rests: Vec<_> = state
-                .sleepers
-                .iter()
-                .map(|(until, _)| Duration::from_millis(until - state.now))
-                .collect();
-            rests.sort();
-            rests.into_iter()
-        }
-    }
-
-    impl Clock for ManualTime {
-        fn now(&self) -> Timestamp {
-            Timestamp::from_millis(self.0.state.lock().unwrap().now)
+        fn shortest_rest(&self) -> Option<Duration> {
+            let mut sleepers = self.0.sleepers.lock().unwrap();
+            sleepers.retain(|(_, sleeper)| !sleeper.is_closed());
+            let now = self.0.clock.steady();
+            sleepers.iter().map(|(until, _)| *until - now).min()
         }
     }
 
     impl Time for ManualTime {
         fn now(&self) -> Timestamp {
-            Clock::now(self)
+            self.0.clock.now()
         }
 
         fn sleep(&self, length: Duration) -> Sleep {
-            let (sleeper, awake) = oneshot::channel();
-            let mut state = self.0.state.lock().unwrap();
-            let until = state.now + u64::try_from(length.as_millis()).unwrap();
-            if until <= state.now {
+            // A test moves the time by whole milliseconds.
+            let millis = length.as_nanos().div_ceil(1_000_000).try_into().unwrap();
+            if millis == 0 {
                 return Box::pin(std::future::ready(()));
             }
-            state.sleepers.push((until, sleeper));
-            drop(state);
+            let (sleeper, awake) = oneshot::channel();
+            let mut sleepers = self.0.sleepers.lock().unwrap();
+            let until = self.0.clock.steady() + Duration::from_millis(millis);
+            sleepers.push((until, sleeper));
+            drop(sleepers);
             self.0.changed.notify_waiters();
             Box::pin(async {
                 let _ = awake.await;

@@ -1,6 +1,7 @@
 //! The command line. One file a command.
 
 mod check;
+mod client;
 mod init;
 mod output;
 mod plugin;
@@ -72,6 +73,9 @@ enum Command {
     /// Look at plugins
     #[command(subcommand)]
     Plugin(plugin::PluginCommand),
+    /// Say which clients may connect, and what they may do
+    #[command(subcommand)]
+    Client(client::ClientCommand),
     /// Compile a component to native code; the host starts this for itself
     #[command(hide = true)]
     Compile { input: PathBuf, output: PathBuf },
@@ -102,7 +106,12 @@ impl From<ClientError> for Failed {
     fn from(error: ClientError) -> Self {
         match error {
             ClientError::Refused(failure) => Self::Other(failure.message),
-            other => Self::NoHost(other.to_string()),
+            ClientError::NoToken { .. } | ClientError::WrongToken { .. } => {
+                Self::Other(error.to_string())
+            }
+            ClientError::Unreachable { .. }
+            | ClientError::Foreign { .. }
+            | ClientError::Closed { .. } => Self::NoHost(error.to_string()),
         }
     }
 }
@@ -161,6 +170,7 @@ fn start(command: &Command, common: &Common) -> Result<(), Failed> {
             Command::Status(status) => status.run(&config).await,
             Command::Stream(stream) => stream.run(&config).await,
             Command::Plugin(plugin) => plugin.run(&config).await,
+            Command::Client(client) => client.run(&config),
             Command::Init(_) | Command::Compile { .. } => Ok(()),
         }
     });

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::{Failed, components, create_folder, output};
+use crate::access::Access;
 use crate::config::Config;
 use crate::exports::Supervisor;
 use crate::http;
@@ -27,6 +28,7 @@ const OWN_FILES: u64 = 512;
 /// Runs the host until it is asked to stop.
 pub(super) async fn run(config: Config) -> Result<(), Failed> {
     let started = Instant::now();
+    let access = Access::load(&config)?;
     let mut interrupt = listen(SignalKind::interrupt())?;
     let mut terminate = listen(SignalKind::terminate())?;
 
@@ -51,7 +53,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failed> {
     let components = components(&config)?;
     let plugins = Arc::new(Plugins::new(components.clone(), &config));
     let exports = Supervisor::new(store.clone(), Arc::clone(&plugins), &config.exports);
-    let service = Service::new(store.clone(), exports);
+    let service = Service::new(store.clone(), exports, config.least_part());
     let port_file = config
         .server
         .port_file
@@ -60,7 +62,13 @@ pub(super) async fn run(config: Config) -> Result<(), Failed> {
     let bound = async {
         // First, so that whoever sees the port file finds the socket too.
         let socket = http::socket::bind(&config.path(&config.storage.folder));
-        let server = Server::bind(&config.server, port_file.as_deref(), service.clone()).await?;
+        let server = Server::bind(
+            &config.server,
+            port_file.as_deref(),
+            access,
+            service.clone(),
+        )
+        .await?;
         let http = match config.http.listen {
             Some(listen) => Some(http::bind(listen).await?),
             None => None,

@@ -2,10 +2,11 @@
 
 use std::io::{IsTerminal, Read};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use millstream_protocol::definition::Destination;
-use millstream_protocol::request::ReadMessagesOptions;
+use millstream_protocol::request::{AuthToken, ReadMessagesOptions};
 use millstream_protocol::response::{Message, MessageStreamInfo, Success};
 use millstream_protocol::{Bounded, Call, Name, ProtocolError, ResponseStatusCode};
 use serde_json::{Value, json};
@@ -66,6 +67,9 @@ pub(super) struct Common {
     /// Where the host listens [default: server.listen of the configuration]
     #[arg(long, value_name = "ADDRESS")]
     server: Option<SocketAddr>,
+    /// A file with the token to show [default: the variable AWS_CONTAINER_AUTHORIZATION_TOKEN]
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -81,6 +85,8 @@ pub(super) struct Named {
 
 /// Messages that one request of `tail` and `read` asks for.
 const PAGE: u64 = 500;
+/// Where every Stream Manager SDK looks for its token.
+const TOKEN_VARIABLE: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN";
 /// How long one request of `tail` waits.
 const POLL_MILLIS: u64 = 5_000;
 
@@ -107,7 +113,18 @@ impl Common {
             Some(address) => address,
             None => listening(config).await?,
         };
-        Ok(Client::connect(address).await?)
+        Ok(Client::connect(address, self.token()?).await?)
+    }
+
+    /// The token to show, if there is one; found where the SDKs find theirs.
+    fn token(&self) -> Result<Option<AuthToken>, Failed> {
+        let text = match &self.token_file {
+            Some(file) => std::fs::read_to_string(file).map_err(|error| {
+                format!("the token in {} cannot be read: {error}", file.display())
+            })?,
+            None => std::env::var(TOKEN_VARIABLE).unwrap_or_default(),
+        };
+        Ok(AuthToken::new(text.trim()))
     }
 }
 

@@ -12,12 +12,13 @@ use std::str::FromStr;
 use millstream_runtime::Bandwidth;
 use serde_json::json;
 
-use super::sections::FolderGrant;
+use super::sections::{FolderGrant, LEAST_PART};
 use super::units::{Rate, Span};
-use super::{Config, ConfigProblem, LogLevel};
+use super::{Authentication, Config, ConfigProblem, LogLevel};
 
 const STORE_ROOT_DIR: &str = "STREAM_MANAGER_STORE_ROOT_DIR";
 const SERVER_PORT: &str = "STREAM_MANAGER_SERVER_PORT";
+const AUTHENTICATE_CLIENT: &str = "STREAM_MANAGER_AUTHENTICATE_CLIENT";
 const MAX_BANDWIDTH: &str = "STREAM_MANAGER_EXPORTER_MAX_BANDWIDTH";
 const THREAD_POOL_SIZE: &str = "STREAM_MANAGER_EXPORTER_THREAD_POOL_SIZE";
 const OLD_THREAD_POOL_SIZE: &str = "STREAM_MANAGER_THREAD_POOL_SIZE";
@@ -28,9 +29,6 @@ const LOG_LEVEL: &str = "LOG_LEVEL";
 const JVM_ARGS: &str = "JVM_ARGS";
 const STARTUP_TIMEOUT: &str = "startupTimeoutSeconds";
 const READ_ONLY_DIRS: &str = "STREAM_MANAGER_READ_ONLY_DIRS";
-
-/// The least part of a multipart upload, in bytes, by default too (specification 6.7; a limit of S3).
-pub(crate) const LEAST_PART: u64 = 5 << 20;
 
 /// Sets what the variables say.
 ///
@@ -65,6 +63,16 @@ pub(super) fn apply(
     if let Some(port) = found(SERVER_PORT)? {
         let port = number(SERVER_PORT, &port, "a port, 0 to 65535")?;
         config.server.listen.set_port(port);
+    }
+    if let Some(wanted) = found(AUTHENTICATE_CLIENT)? {
+        config.server.authentication = match wanted.to_ascii_lowercase().as_str() {
+            "true" => Authentication::Tokens,
+            "false" => Authentication::Off,
+            _ => {
+                let reason = format!("\"{wanted}\" is neither true nor false");
+                return Err(ConfigProblem::variable(AUTHENTICATE_CLIENT, reason));
+            }
+        };
     }
     if let Some(kilobits) = found(MAX_BANDWIDTH)? {
         let kilobits = number(MAX_BANDWIDTH, &kilobits, "kilobits a second, 1 or more")?;
@@ -178,6 +186,7 @@ mod tests {
         let config = with(&[
             (STORE_ROOT_DIR, root),
             (SERVER_PORT, "18088"),
+            (AUTHENTICATE_CLIENT, "TRUE"),
             (MAX_BANDWIDTH, "512"),
             (THREAD_POOL_SIZE, "7"),
             (OLD_THREAD_POOL_SIZE, "3"),
@@ -191,6 +200,7 @@ mod tests {
         .unwrap();
         assert_eq!(config.storage.folder, folder.path());
         assert_eq!(config.server.listen.to_string(), "127.0.0.1:18088");
+        assert_eq!(config.server.authentication, Authentication::Tokens);
         let bandwidth = config.exports.max_bandwidth.unwrap().0;
         assert_eq!(bandwidth.kilobits().get(), 512);
         assert_eq!(config.exports.parallel, 7);
@@ -203,7 +213,7 @@ mod tests {
         assert_eq!(config.storage.startup_timeout, Some(Span::seconds(90)));
         let folders = &config.plugin["s3"].grants.folders;
         assert_eq!(folders[1].path, Path::new("/srv/in"));
-        assert_eq!(config.variables.len(), 11);
+        assert_eq!(config.variables.len(), 12);
     }
 
     #[test]
@@ -218,6 +228,7 @@ mod tests {
             (STORE_ROOT_DIR, "relative", "not an absolute path"),
             (STORE_ROOT_DIR, "/no/such/folder", "is not a folder"),
             (SERVER_PORT, "70000", "0 to 65535"),
+            (AUTHENTICATE_CLIENT, "perhaps", "true nor false"),
             (MAX_BANDWIDTH, "0", "kilobits a second"),
             (THREAD_POOL_SIZE, "many", "threads"),
             (OLD_THREAD_POOL_SIZE, "-1", "threads"),

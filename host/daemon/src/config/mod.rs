@@ -8,17 +8,19 @@
 mod environment;
 mod problem;
 mod sections;
+mod server;
 mod units;
 
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-pub(crate) use problem::ConfigProblem;
+pub(crate) use problem::{ConfigProblem, nearest};
 pub(crate) use sections::{
     Exports, Http, Log, LogFormat, LogLevel, OnFull, Persistence, PluginSettings, Plugins,
-    Producer, Restart, Server, Storage, Stream, StreamExport,
+    Producer, Restart, Storage, Stream, StreamExport,
 };
+pub(crate) use server::{Authentication, Server};
 pub(crate) use units::Span;
 
 /// The sample that `millstream init` writes. Every key is in it, which a test holds true.
@@ -85,6 +87,13 @@ impl Config {
     /// A path from the file, as the program has to open it.
     pub(crate) fn path(&self, path: &Path) -> PathBuf {
         self.base.join(path)
+    }
+
+    /// The least part of a multipart upload, in bytes. A client cannot ask for less.
+    pub(crate) fn least_part(&self) -> u64 {
+        let s3 = self.plugin.get("s3");
+        let set = s3.and_then(|s3| s3.config.get("minPartSizeBytes")?.as_u64());
+        set.unwrap_or_default().max(sections::LEAST_PART)
     }
 
     fn check(&self) -> Result<(), String> {

@@ -27,11 +27,13 @@ impl ConfigProblem {
         Self(format!("the environment variable {name}: {reason}"))
     }
 
-    pub(super) fn invalid(path: &Path, reason: String) -> Self {
+    /// A file that can be read, and says something that cannot be.
+    pub(crate) fn invalid(path: &Path, reason: String) -> Self {
         Self(format!("{}: {reason}", path.display()))
     }
 
-    pub(super) fn toml(path: &Path, text: &str, error: &toml::de::Error) -> Self {
+    /// A file that is no TOML, or has a key or a value that it may not have.
+    pub(crate) fn toml(path: &Path, text: &str, error: &toml::de::Error) -> Self {
         let place = match error.span() {
             Some(span) => {
                 let before = text.get(..span.start).unwrap_or(text);

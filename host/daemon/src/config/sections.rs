@@ -13,48 +13,6 @@ use super::units::{Rate, Size, Span};
 /// The longest time that makes sense for one call, or for shutting down.
 const LONGEST: Span = Span::seconds(3600);
 
-/// `[server]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub(crate) struct Server {
-    pub(crate) listen: SocketAddr,
-    pub(crate) allow_remote: bool,
-    pub(crate) port_file: Option<PathBuf>,
-    pub(crate) max_connections: usize,
-    pub(crate) max_frame: Size,
-}
-
-impl Default for Server {
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 8088)),
-            allow_remote: false,
-            port_file: None,
-            max_connections: 1024,
-            max_frame: Size::mebibytes(16),
-        }
-    }
-}
-
-impl Server {
-    pub(super) fn check(&self) -> Result<(), String> {
-        if !self.listen.ip().is_loopback() && !self.allow_remote {
-            return Err(format!(
-                "server.listen = \"{}\" would let other machines in, and clients are not \
-                 authenticated; listen on 127.0.0.1, or set server.allow-remote = true",
-                self.listen
-            ));
-        }
-        if !(1..=100_000).contains(&self.max_connections) {
-            return Err("server.max-connections must lie between 1 and 100000".into());
-        }
-        if !(1024..=1 << 30).contains(&self.max_frame.0) {
-            return Err("server.max-frame must lie between 1 KiB and 1 GiB".into());
-        }
-        Ok(())
-    }
-}
-
 /// `[http]`
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -271,6 +229,9 @@ impl ComponentGrants {
         })
     }
 }
+
+/// The least part of a multipart upload, in bytes, by default too (specification 6.7; a limit of S3).
+pub(crate) const LEAST_PART: u64 = 5 << 20;
 
 /// `[plugin.NAME]`
 #[derive(Debug, Clone, Default, Deserialize)]

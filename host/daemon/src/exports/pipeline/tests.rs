@@ -120,7 +120,7 @@ impl Exports {
         let folder = TempDir::new().unwrap();
         let time = ManualTime::new();
         let mut options = StoreOptions::new(folder.path());
-        options.clock = Arc::new(time.clone());
+        options.clock = time.clock();
         options.min_free_disk = 0;
         let (store, _) = Store::open(&options).unwrap();
         for export in exports {
@@ -300,7 +300,7 @@ async fn a_failed_export_is_tried_again_for_ever_with_pauses_up_to_the_longest()
             pause <= expected && pause * 2 + Duration::from_millis(1) >= expected,
             "{pause:?} where at most {expected:?} was expected"
         );
-        let attempt = Time::now(&exports.time);
+        let attempt = exports.time.now();
         let shown = |cursor: &Cursor| {
             cursor.last_attempt == Some(attempt)
                 && cursor
