@@ -50,10 +50,12 @@ impl ExportDefinition {
     fn read(reader: &mut Reader<'_>) -> Result<Self, ProtocolError> {
         let mut exports = Vec::new();
         reader.map(|reader, key| match ExportKind::from_key(key) {
-            Some(kind) => reader.list(|reader| {
-                exports.push(read_export(reader, kind)?);
+            Some(kind) => {
+                // Of two lists of one kind, the last counts.
+                exports.retain(|export: &Export| export.kind() != kind);
+                exports.extend(reader.list(Self::MAX_EXPORTS, |reader| read_export(reader, kind))?);
                 Self::check_count(exports.len())
-            }),
+            }
             None => reader.skip(),
         })?;
         Self::new(exports)

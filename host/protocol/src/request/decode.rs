@@ -181,13 +181,9 @@ fn connect(payload: &Bytes) -> Result<Request> {
     let request_id = fields(payload, |reader, key| {
         match key {
             "protocolVersion" => protocol_version = Some(reader.text()?.into_owned()),
-            "otherSupportedProtocolVersions" => reader.list(|reader| {
-                let version = reader.text()?;
-                if other_versions.len() < Connect::MAX_OTHER_VERSIONS {
-                    other_versions.push(version.into_owned());
-                }
-                Ok(())
-            })?,
+            "otherSupportedProtocolVersions" => {
+                other_versions = reader.first_texts(Connect::MAX_OTHER_VERSIONS)?;
+            }
             "sdkVersion" => sdk_version = Some(reader.text()?.into_owned()),
             "authToken" => auth_token = AuthToken::new(reader.text()?),
             _ => reader.skip()?,

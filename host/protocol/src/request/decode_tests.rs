@@ -198,3 +198,33 @@ fn a_client_cannot_fill_the_memory_with_versions() {
     };
     assert_eq!(connect.other_versions.len(), Connect::MAX_OTHER_VERSIONS);
 }
+
+#[test]
+fn of_two_fields_with_one_key_the_last_counts() {
+    let payload = payload(|map| {
+        for version in ["1.0.0", "1.1.0"] {
+            map.key("requestId").text(version);
+            map.key("protocolVersion").text(version);
+            map.key("otherSupportedProtocolVersions")
+                .list([version], |writer, version| writer.text(version));
+        }
+    });
+    let request = decode_request(1, &payload).unwrap();
+    assert_eq!(request.request_id, "1.1.0");
+    let Call::Connect(connect) = request.call else {
+        panic!("no connect");
+    };
+    assert_eq!(connect.protocol_version, "1.1.0");
+    assert_eq!(connect.other_versions, ["1.1.0"]);
+}
+
+#[test]
+fn a_key_that_is_no_text_is_named_as_the_fault() {
+    let payload = Bytes::from_static(b"\xa2\x69requestId\x61r\x01\x02");
+    let error = decode_request(11, &payload).unwrap_err();
+    assert_eq!(error.request_id.unwrap(), "r");
+    assert_eq!(
+        error.cause.to_string(),
+        "The value has a key that is not text."
+    );
+}

@@ -1,6 +1,7 @@
 //! What a describe tells of a stream (section 2).
 
 use crate::cbor::{Reader, Writer};
+use crate::definition::ExportDefinition;
 use crate::{MessageStreamDefinition, ProtocolError};
 
 /// A stream as it is.
@@ -60,10 +61,9 @@ impl MessageStreamInfo {
             match key {
                 "definition" => definition = Some(MessageStreamDefinition::read(reader)?),
                 "storageStatus" => storage = Some(StorageStatus::read(reader)?),
-                "exportStatuses" => reader.list(|reader| {
-                    exports.push(ExportStatus::read(reader)?);
-                    Ok(())
-                })?,
+                "exportStatuses" => {
+                    exports = reader.list(ExportDefinition::MAX_EXPORTS, ExportStatus::read)?;
+                }
                 _ => reader.skip()?,
             }
             Ok(())
