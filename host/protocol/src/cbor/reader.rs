@@ -9,6 +9,7 @@ use minicbor::decode::Error as CborError;
 
 use crate::bounded::MAX_INTEGER;
 use crate::codes::Coded;
+use crate::error::clipped;
 use crate::text::Text;
 use crate::{Bounded, Name, ProtocolError, RequestId};
 
@@ -34,6 +35,8 @@ const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
 pub(crate) struct Reader<'b> {
     source: &'b Bytes,
     decoder: Decoder<'b>,
+    /// Who is told of unknown keys.
+    note: Option<&'b mut dyn FnMut(&str)>,
 }
 
 impl<'b> Reader<'b> {
@@ -41,11 +44,20 @@ impl<'b> Reader<'b> {
         Self {
             source,
             decoder: Decoder::new(source),
+            note: None,
+        }
+    }
+
+    /// A reader that tells `note` the first characters of each key that it passes over.
+    pub(crate) fn noting(source: &'b Bytes, note: &'b mut dyn FnMut(&str)) -> Self {
+        Self {
+            note: Some(note),
+            ..Self::new(source)
         }
     }
 
     /// Checks that nothing follows the item that was read.
-    pub(crate) fn finish(self) -> Result<()> {
+    pub(crate) fn finish(&self) -> Result<()> {
         match self.source.len().saturating_sub(self.decoder.position()) {
             0 => Ok(()),
             rest => Err(self.malformed(format!("{rest} bytes follow the end of the map"))),
@@ -53,7 +65,7 @@ impl<'b> Reader<'b> {
     }
 
     /// Reads a map with text keys, and hands each key whose value is not null to `each`, which has
-    /// to read or [`skip`](Self::skip) the value. Errors get the key put before them.
+    /// to read the value or [`pass_over`](Self::pass_over) it. Errors get the key put before them.
     #[inline]
     pub(crate) fn map(
         &mut self,
@@ -275,6 +287,15 @@ impl<'b> Reader<'b> {
                     known.join(", ")
                 ))
             })
+    }
+
+    /// Skips the value of a key that the protocol does not know (section 1.4).
+    #[cold]
+    pub(crate) fn pass_over(&mut self, key: &str) -> Result<()> {
+        if let Some(note) = &mut self.note {
+            note(clipped(key));
+        }
+        self.skip()
     }
 
     /// Skips a value of any kind.

@@ -27,7 +27,7 @@ impl MessageStreamDefinition {
                 "persistence" => persistence = reader.code()?,
                 "flushOnWrite" => flush_on_write = reader.boolean()?,
                 "exportDefinition" => exports = ExportDefinition::read(reader)?,
-                _ => reader.skip()?,
+                _ => reader.pass_over(key)?,
             }
             Ok(())
         })?;
@@ -56,7 +56,7 @@ impl ExportDefinition {
                 exports.extend(reader.list(Self::MAX_EXPORTS, |reader| read_export(reader, kind))?);
                 Self::check_count(exports.len())
             }
-            None => reader.skip(),
+            None => reader.pass_over(key),
         })?;
         Self::new(exports)
     }
@@ -86,7 +86,7 @@ fn read_export(reader: &mut Reader<'_>, kind: ExportKind) -> Result<Export, Prot
                 multipart_threshold = reader.bounded()?;
             }
             (S3TaskExecutor, "statusConfig") => status = Some(StatusConfig::read(reader)?),
-            (S3TaskExecutor, _) => reader.skip()?,
+            (S3TaskExecutor, _) => reader.pass_over(key)?,
             (_, "batchSize") => {
                 let size = reader.integer_within(1, kind.max_batch_size().get())?;
                 batch_size = BatchSize::clamped(size);
@@ -98,7 +98,7 @@ fn read_export(reader: &mut Reader<'_>, kind: ExportKind) -> Result<Export, Prot
             }
             (Http, "exportFormat") => format = reader.code()?,
             (IotAnalytics, "iotMsgIdPrefix") => message_id_prefix = Some(read_prefix(reader)?),
-            _ => reader.skip()?,
+            _ => reader.pass_over(key)?,
         }
         Ok(())
     })?;
@@ -152,7 +152,7 @@ impl StatusConfig {
             match key {
                 "statusLevel" => config.level = reader.code()?,
                 "statusStreamName" => config.stream_name = Some(reader.name()?),
-                _ => reader.skip()?,
+                _ => reader.pass_over(key)?,
             }
             Ok(())
         })?;

@@ -228,3 +228,20 @@ fn a_key_that_is_no_text_is_named_as_the_fault() {
         "The value has a key that is not text."
     );
 }
+
+#[test]
+fn keys_that_are_passed_over_are_told() {
+    let payload = payload(|map| {
+        map.key("new").uint(1);
+        map.key("requestId").text("r");
+        map.key("streamName").text("s");
+        map.key("readMessagesOptions").map(|map| {
+            map.key("minMessageCount").uint(1);
+            map.key(&"é".repeat(100)).uint(1);
+        });
+    });
+    let mut unknown = Vec::new();
+    let noted = decode_request_noting(5, &payload, &mut |key| unknown.push(key.to_owned()));
+    assert_eq!(noted, decode_request(5, &payload));
+    assert_eq!(unknown, ["new".to_owned(), "é".repeat(64)]);
+}

@@ -76,7 +76,7 @@ impl Fields {
             (Operation::DescribeMessageStreamResponse, "messageStreamInfo") => {
                 self.info = Some(Box::new(MessageStreamInfo::read(reader)?));
             }
-            _ => reader.skip()?,
+            _ => reader.pass_over(key)?,
         }
         Ok(())
     }
@@ -117,7 +117,7 @@ impl Connected {
             }
             "serverVersion" => self.server_version = Some(reader.text()?.into_owned()),
             "clientIdentifier" => self.client_identifier = Some(reader.text()?.into_owned()),
-            _ => reader.skip()?,
+            _ => reader.pass_over(key)?,
         }
         Ok(())
     }
@@ -135,7 +135,7 @@ impl Message {
                 "sequenceNumber" => sequence_number = Some(reader.unsigned()?),
                 "ingestTime" => ingest_time_millis = Some(reader.unsigned()?),
                 "payload" => payload = Some(reader.bytes()?),
-                _ => reader.skip()?,
+                _ => reader.pass_over(key)?,
             }
             Ok(())
         })?;

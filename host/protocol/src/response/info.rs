@@ -64,7 +64,7 @@ impl MessageStreamInfo {
                 "exportStatuses" => {
                     exports = reader.list(ExportDefinition::MAX_EXPORTS, ExportStatus::read)?;
                 }
-                _ => reader.skip()?,
+                _ => reader.pass_over(key)?,
             }
             Ok(())
         })?;
@@ -98,7 +98,7 @@ impl StorageStatus {
                     status.newest_sequence_number = reader.unsigned_or_none()?;
                 }
                 "totalBytes" => status.total_bytes = reader.unsigned()?,
-                _ => reader.skip()?,
+                _ => reader.pass_over(key)?,
             }
             Ok(())
         })?;
@@ -145,7 +145,7 @@ impl ExportStatus {
                 "errorMessage" => status.error_message = reader.text()?.into_owned(),
                 "exportedBytesFromStream" => status.exported_bytes = reader.unsigned()?,
                 "exportedMessagesCount" => status.exported_messages = reader.unsigned()?,
-                _ => reader.skip()?,
+                _ => reader.pass_over(key)?,
             }
             Ok(())
         })?;
