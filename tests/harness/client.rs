@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use millstream_protocol::frame::Incoming;
 use millstream_protocol::handshake::{encode_connect, take_connect_version};
-use millstream_protocol::request::Connect;
+use millstream_protocol::request::{AuthToken, Connect};
 use millstream_protocol::{
     Call, FrameDecoder, Request, Response, Version, decode_response, encode_request,
 };
@@ -36,21 +36,37 @@ impl RawClient {
 
     /// Opens the connection and shakes hands.
     pub fn connect(port: u16) -> Self {
-        let mut client = Self::open(port);
-        client.send(&Self::greeting());
-        client.expect_version();
-        let response = client.response();
+        Self::connect_with(port, None)
+    }
+
+    /// The same with a token.
+    pub fn connect_with(port: u16, token: Option<&str>) -> Self {
+        let (client, response) = Self::greet(port, token);
         assert!(response.outcome.is_ok(), "{response:?}");
         client
     }
 
+    /// Opens the connection and sends the handshake, and returns its answer whatever it is.
+    pub fn greet(port: u16, token: Option<&str>) -> (Self, Response) {
+        let mut client = Self::open(port);
+        client.send(&Self::greeting_with(token));
+        client.expect_version();
+        let response = client.response();
+        (client, response)
+    }
+
     /// The bytes with which a client begins.
     pub fn greeting() -> BytesMut {
+        Self::greeting_with(None)
+    }
+
+    /// The same with a token.
+    pub fn greeting_with(token: Option<&str>) -> BytesMut {
         let connect = Connect {
             protocol_version: Version::V1_1_0.as_str().to_owned(),
             other_versions: Vec::new(),
             sdk_version: None,
-            auth_token: None,
+            auth_token: token.and_then(AuthToken::new),
         };
         let mut out = BytesMut::new();
         encode_connect(&mut out, &"greeting".parse().unwrap(), &connect).unwrap();

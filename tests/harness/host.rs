@@ -71,6 +71,11 @@ impl Host {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
+    /// Everything the host printed so far.
+    pub fn printed(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("printed")).unwrap_or_default()
+    }
+
     /// Waits until the log has a text.
     pub fn wait_for_log(&self, text: &str) {
         eventually(&format!("the log says \"{text}\""), || {
@@ -107,6 +112,7 @@ impl Host {
         command
             .current_dir(self.folder.path())
             .args(args)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());
         if args.first() == Some(&"stream") {
             command.args(["--server", &format!("127.0.0.1:{}", self.port)]);
@@ -182,6 +188,7 @@ fn launch(folder: &Path, environment: &[(String, String)]) -> (Child, u16) {
         // Nothing here may leave the machine.
         .env("AWS_EC2_METADATA_DISABLED", "true")
         .envs(environment.iter().map(|(name, value)| (name, value)))
+        .stdout(std::fs::File::create(folder.join("printed")).unwrap())
         .stderr(log)
         .spawn()
         .unwrap();
@@ -203,7 +210,7 @@ fn launch(folder: &Path, environment: &[(String, String)]) -> (Child, u16) {
 pub fn kinesis_config(endpoint: &str) -> String {
     format!(
         "[exports]\nlinger = \"50ms\"\nretry-first = \"20ms\"\nretry-longest = \"200ms\"\n\n\
-         [plugin.kinesis]\nconfig = {{ region = \"eu-central-1\", endpoint = \"{endpoint}\" }}\n\n\
+         [plugin.kinesis]\ncall-interval = \"0s\"\nconfig = {{ region = \"eu-central-1\", endpoint = \"{endpoint}\" }}\n\n\
          [plugin.kinesis.grants]\nhosts = [\"{endpoint}\"]\naws-services = [\"kinesis\"]\n"
     )
 }

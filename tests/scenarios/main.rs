@@ -6,12 +6,17 @@
     reason = "a test fails by panicking"
 )]
 
+mod authentication;
 mod bad_input;
 mod command_line;
 mod crash;
+mod environment;
+mod exports;
 mod file_export;
 mod http;
 mod kinesis;
 mod protocol;
 mod python_sdk;
 mod restart;
+mod s3_tasks;
+mod status;

@@ -6,11 +6,11 @@ use std::time::Duration;
 use bytes::BytesMut;
 use millstream_protocol::frame::Incoming;
 use millstream_protocol::handshake::{encode_connect, take_connect_version};
-use millstream_protocol::request::Connect;
+use millstream_protocol::request::{AuthToken, Connect};
 use millstream_protocol::response::Success;
 use millstream_protocol::{
-    Call, Failure, FrameDecoder, Request, RequestId, Response, Version, decode_response,
-    encode_request,
+    Call, Failure, FrameDecoder, Request, RequestId, Response, ResponseStatusCode, Version,
+    decode_response, encode_request,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -41,11 +41,30 @@ pub(crate) enum ClientError {
     },
     /// It was there.
     #[error(
-        "the host on {address} closed the connection: it is stopping, or has as many connections as \
-         server.max-connections allows"
+        "the host on {address} closed the connection: it is stopping, or the client was removed from \
+         its file of clients"
     )]
     Closed {
         /// Where it was.
+        address: SocketAddr,
+    },
+    /// The host asks who this is.
+    #[error(
+        "the host on {address} lets in only clients with a token; `millstream client add NAME` makes \
+         one, which goes into the variable AWS_CONTAINER_AUTHORIZATION_TOKEN or into a file named \
+         with --token-file"
+    )]
+    NoToken {
+        /// Where it listens.
+        address: SocketAddr,
+    },
+    /// The host does not know the token.
+    #[error(
+        "the host on {address} does not accept the token: its client was removed, or got another one; \
+         `millstream client rotate NAME` makes a new one"
+    )]
+    WrongToken {
+        /// Where it listens.
         address: SocketAddr,
     },
     /// The host refuses.
@@ -63,15 +82,18 @@ pub(crate) struct Client {
 
 impl Client {
     /// Connects and shakes hands.
-    pub(crate) async fn connect(address: SocketAddr) -> Result<Self, ClientError> {
-        let greeted = tokio::time::timeout(HANDSHAKE_TIME, Self::greet(address)).await;
+    pub(crate) async fn connect(
+        address: SocketAddr,
+        token: Option<AuthToken>,
+    ) -> Result<Self, ClientError> {
+        let greeted = tokio::time::timeout(HANDSHAKE_TIME, Self::greet(address, token)).await;
         greeted.unwrap_or_else(|_| {
             let reason = "it does not answer a handshake".to_owned();
             Err(ClientError::Foreign { address, reason })
         })
     }
 
-    async fn greet(address: SocketAddr) -> Result<Self, ClientError> {
+    async fn greet(address: SocketAddr, token: Option<AuthToken>) -> Result<Self, ClientError> {
         let socket =
             TcpStream::connect(address)
                 .await
@@ -85,11 +107,12 @@ impl Client {
             buffer: BytesMut::new(),
             decoder: FrameDecoder::default(),
         };
+        let has_token = token.is_some();
         let connect = Connect {
             protocol_version: Version::V1_1_0.as_str().to_owned(),
             other_versions: vec![Version::V1_0_0.as_str().to_owned()],
             sdk_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
-            auth_token: None,
+            auth_token: token,
         };
         let mut out = BytesMut::new();
         encode_connect(&mut out, &client.id()?, &connect).map_err(|error| client.foreign(error))?;
@@ -97,8 +120,19 @@ impl Client {
         while take_connect_version(&mut client.buffer).is_none() {
             client.receive().await?;
         }
-        client.response().await?;
-        Ok(client)
+        match client.response().await {
+            Ok(_) => Ok(client),
+            Err(ClientError::Refused(failure))
+                if failure.status == ResponseStatusCode::Unauthorized =>
+            {
+                Err(if has_token {
+                    ClientError::WrongToken { address }
+                } else {
+                    ClientError::NoToken { address }
+                })
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Asks, and waits for the answer.

@@ -14,18 +14,32 @@ use crate::exports::ExportSettings;
 /// # Errors
 ///
 /// [`Error::InvalidDefinition`] if a status stream is named that does not exist (specification,
-/// 6.3), or a `plugin:` address cannot be used.
+/// 6.3), if the threshold for multipart uploads lies below the least part (section 4), or a `plugin:`
+/// address cannot be used.
 pub(crate) fn from_wire(
     wire: &MessageStreamDefinition,
     store: &Store,
+    least_part: u64,
 ) -> Result<StreamDefinition, Error> {
     let invalid = |reason: String| Error::InvalidDefinition { reason };
     for export in &wire.exports {
-        if let Destination::S3TaskExecutor {
-            status: Some(status),
-            ..
+        let Destination::S3TaskExecutor {
+            multipart_threshold,
+            status,
         } = &export.destination
-            && let Some(name) = &status.stream_name
+        else {
+            continue;
+        };
+        if multipart_threshold.get() < least_part {
+            return Err(invalid(format!(
+                "sizeThresholdForMultipartUploadBytes is {}, and the least part of an upload here \
+                 has {least_part} bytes",
+                multipart_threshold.get()
+            )));
+        }
+        if let Some(name) = status
+            .as_ref()
+            .and_then(|status| status.stream_name.as_ref())
             && store.handle(name.as_str()).is_err()
         {
             return Err(invalid(format!(

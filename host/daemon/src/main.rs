@@ -9,28 +9,34 @@
 //! ```
 //!
 //! * [`server`] answers the Stream Manager protocol on a TCP port.
+//! * [`access`] says which clients may connect and what they may do.
 //! * [`service`] keeps streams and their exports in step; [`definition`] knows a stream's definition in
 //!   its three forms.
 //! * [`exports`] carries messages from streams to plugins; [`producers`] runs components that make
 //!   messages; [`plugins`] finds both in the plugins folder; [`stream_access`] lends them streams.
+//! * [`status`] is a picture of all of it, [`http`] shows it to whoever asks.
 //! * [`config`] is the file that operators write, [`cli`] what they type, [`client`] how the command
-//!   line speaks to a running host, [`logging`] what they read; [`memory`] keeps
-//!   the allocator small.
+//!   line speaks to a running host, [`logging`] what they read; [`process`]
+//!   keeps the process small; [`time`] is what exports go by.
 
+mod access;
 mod cli;
 mod client;
 mod config;
 mod definition;
 mod exports;
+mod http;
 mod logging;
-mod memory;
 mod plugins;
+mod process;
 mod producers;
 mod server;
 mod service;
+mod status;
 mod stream_access;
+mod time;
 
 fn main() -> std::process::ExitCode {
-    memory::keep_small();
+    process::keep_memory_small();
     cli::main()
 }

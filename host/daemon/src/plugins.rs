@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use millstream_runtime::{
     Component, ComponentKind, Description, Grants, Limits, Runtime, RuntimeError,
@@ -187,6 +187,17 @@ impl Plugins {
             .unwrap_or_default();
         config.extend(own.clone());
         Value::Object(config)
+    }
+
+    /// The least time between two calls of one export.
+    pub(crate) fn call_interval(&self, name: &str, description: &Description) -> Duration {
+        let set = self
+            .settings
+            .get(name)
+            .and_then(|settings| settings.call_interval);
+        set.map(|interval| interval.0)
+            .or(description.call_interval)
+            .unwrap_or_default()
     }
 
     /// What a plugin asks for and the configuration does not grant at all, as sentences.

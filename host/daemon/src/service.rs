@@ -5,14 +5,16 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use millstream_protocol::MessageStreamDefinition;
 use millstream_protocol::response::{ExportStatus, MessageStreamInfo, StorageStatus};
 use millstream_streams::{Cursor, Error, Store, StreamDefinition};
 use tokio::sync::Mutex;
 
 use crate::config;
 use crate::definition;
-use crate::exports::Supervisor;
+use crate::exports::{Supervisor, s3_tasks};
 
 /// Streams with their exports. Clones mean the same ones.
 #[derive(Clone)]
@@ -22,19 +24,43 @@ pub(crate) struct Service {
     /// Held while a stream is created, changed or deleted: exports end before a change and start
     /// after it, and a second change in between would start them twice.
     changing: Arc<Mutex<()>>,
+    /// Bytes that were appended to streams which are deleted, since the start.
+    bytes_of_deleted: Arc<AtomicU64>,
+    /// The least part of a multipart upload to S3, in bytes.
+    least_part: u64,
 }
 
 impl Service {
-    pub(crate) fn new(store: Store, exports: Supervisor) -> Self {
+    pub(crate) fn new(store: Store, exports: Supervisor, least_part: u64) -> Self {
         Self {
             store,
             exports,
             changing: Arc::default(),
+            bytes_of_deleted: Arc::default(),
+            least_part,
         }
+    }
+
+    pub(crate) fn exports(&self) -> &Supervisor {
+        &self.exports
+    }
+
+    /// Bytes that were appended since the start to streams which are deleted by now.
+    pub(crate) fn bytes_of_deleted_streams(&self) -> u64 {
+        self.bytes_of_deleted.load(Ordering::Relaxed)
     }
 
     pub(crate) fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// A definition that a client sent, as it is kept.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidDefinition`]; see [`definition::from_wire`].
+    pub(crate) fn accept(&self, wire: &MessageStreamDefinition) -> Result<StreamDefinition, Error> {
+        definition::from_wire(wire, &self.store, self.least_part)
     }
 
     /// Creates a stream and starts its exports.
@@ -61,7 +87,17 @@ impl Service {
         self.exports
             .stop(name.as_str(), |export| !kept.contains(export))
             .await;
-        let outcome = self.store.update(definition.clone()).await;
+        let identifiers: BTreeSet<String> = definition
+            .exports
+            .iter()
+            .map(|export| export.identifier.clone())
+            .collect();
+        let before = self.store.describe(name.as_str())?;
+        let outcome = self.store.update(definition).await;
+        if outcome.is_ok() {
+            let is_gone = |export: &str| !identifiers.contains(export);
+            s3_tasks::cancel(&self.store, &before, is_gone).await;
+        }
         self.exports.start(name.as_str());
         outcome
     }
@@ -71,9 +107,16 @@ impl Service {
         let _changing = self.changing.lock().await;
         self.store.handle(name)?;
         self.exports.abandon(name).await;
+        // The exports are where they will be, and the messages are still there.
+        let info = self.store.describe(name)?;
+        s3_tasks::cancel(&self.store, &info, |_| true).await;
         let outcome = self.store.delete(name).await;
-        if outcome.is_err() {
-            self.exports.start(name);
+        match &outcome {
+            Ok(()) => {
+                let bytes = info.counters.appended_bytes;
+                self.bytes_of_deleted.fetch_add(bytes, Ordering::Relaxed);
+            }
+            Err(_) => self.exports.start(name),
         }
         outcome
     }

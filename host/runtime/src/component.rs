@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use wasmtime_wasi::p2::bindings::CommandPre;
 
 use crate::contract::ExporterPluginPre;
+use crate::deadline::Waits;
 use crate::description::Description;
 use crate::error::RuntimeError;
 use crate::exporter::{Exporter, ExporterSettings};
@@ -183,9 +184,10 @@ impl Component {
             streams: None,
             stop,
             traffic: TrafficCounter::within(runtime.http().total()),
+            waits: Waits::new(),
         };
         let mut store = sandbox.store(runtime, None).await?;
-        let answer = bounded(runtime, self.name(), limits.call_deadline, async {
+        let answer = bounded(runtime, &sandbox, async {
             let bindings = program.instantiate_async(&mut store).await?;
             bindings
                 .millstream_plugin_exporter()

@@ -1,5 +1,7 @@
 //! What an exporter says of itself, checked.
 
+use std::time::Duration;
+
 use crate::contract::exports::millstream::plugin::exporter as wit;
 
 /// Who an exporter is and what it needs.
@@ -15,6 +17,9 @@ pub struct Description {
     pub config_schema: serde_json::Value,
     /// The largest batch it takes.
     pub limits: BatchLimits,
+    /// The pause it recommends from the end of one call of `export` to the beginning of the next:
+    /// above zero, at most an hour.
+    pub call_interval: Option<Duration>,
     /// What it asks the operator to grant.
     pub wants: Wants,
 }
@@ -73,6 +78,7 @@ impl Description {
             name: raw.name,
             version: raw.version,
             summary: raw.summary,
+            call_interval: call_interval(&config_schema)?,
             config_schema,
             limits,
             wants: Wants {
@@ -82,6 +88,22 @@ impl Description {
                 streams: raw.wants.streams,
             },
         })
+    }
+}
+
+/// Reads the annotation of the schema (`wit/exporter.wit`).
+fn call_interval(schema: &serde_json::Value) -> Result<Option<Duration>, String> {
+    const KEY: &str = "x-millstream-call-interval-ms";
+    const MAX_MS: u64 = 3_600_000;
+    match schema.get(KEY) {
+        None => Ok(None),
+        Some(value) => match value.as_u64() {
+            Some(0) => Ok(None),
+            Some(ms @ ..=MAX_MS) => Ok(Some(Duration::from_millis(ms))),
+            _ => Err(format!(
+                "`{KEY}` in `config-schema` is not a whole number from 0 to {MAX_MS}"
+            )),
+        },
     }
 }
 
@@ -119,6 +141,37 @@ mod tests {
     #[test]
     fn a_description_within_the_contract_is_taken() {
         assert_eq!(Description::parse(raw()).unwrap().limits.max_messages, 1);
+    }
+
+    #[test]
+    fn a_pause_between_calls_is_read_from_the_schema() {
+        let interval = |schema: &str| {
+            let mut description = raw();
+            description.config_schema = schema.into();
+            Description::parse(description).map(|parsed| parsed.call_interval)
+        };
+        let ms = |ms| Ok(Some(Duration::from_millis(ms)));
+        assert_eq!(
+            interval(r#"{"x-millstream-call-interval-ms": 250}"#),
+            ms(250)
+        );
+        assert_eq!(
+            interval(r#"{"x-millstream-call-interval-ms": 3600000}"#),
+            ms(3_600_000)
+        );
+        assert_eq!(
+            interval(r#"{"x-millstream-call-interval-ms": 0}"#),
+            Ok(None)
+        );
+        assert_eq!(interval("{}"), Ok(None));
+        for wrong in ["-1", "3600001", "1.5", "\"1000\"", "null"] {
+            let schema = format!(r#"{{"x-millstream-call-interval-ms": {wrong}}}"#);
+            let problem = interval(&schema).unwrap_err();
+            assert!(
+                problem.contains("x-millstream-call-interval-ms"),
+                "{problem}"
+            );
+        }
     }
 
     #[test]

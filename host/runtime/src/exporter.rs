@@ -10,6 +10,7 @@ use wasmtime::Store;
 use crate::component::Component;
 use crate::contract::exports::millstream::plugin::exporter as wit;
 use crate::contract::{ExporterPlugin, ExporterPluginPre};
+use crate::deadline::Waits;
 use crate::error::{ExportFailure, RuntimeError};
 use crate::grants::Grants;
 use crate::guest::{MAX_TEXT, bounded, fault};
@@ -21,8 +22,8 @@ use crate::state::State;
 use crate::streams::{Message, StreamAccess};
 
 /// An instance that holds more resources than this after a call is made anew: guests' libraries leave
-/// some behind (an HTTP client leaves one with each request), and one that runs out of
-/// them crashes in the middle of a call.
+/// some behind (a request with time limits of its own leaves one), and one that runs out of them
+/// crashes in the middle of a call.
 const RECYCLE_RESOURCES: usize = MAX_RESOURCES / 2;
 
 /// Everything an exporter needs for one export of one stream.
@@ -97,6 +98,7 @@ impl Exporter {
             streams: Some(settings.streams),
             stop,
             traffic: TrafficCounter::within(component.runtime().http().total()),
+            waits: Waits::new(),
         };
         let mut exporter = Self {
             component,
@@ -148,7 +150,7 @@ impl Exporter {
         }
     }
 
-    /// Bytes this export has sent and received over HTTP since it was opened.
+    /// What this export has sent and received over HTTP since it was opened.
     pub fn traffic(&self) -> Traffic {
         self.sandbox.traffic.snapshot()
     }
@@ -158,7 +160,7 @@ impl Exporter {
         let runtime = self.component.runtime();
         let label = self.sandbox.log.label();
         let mut store = self.sandbox.store(runtime, None).await?;
-        let started = bounded(runtime, label, self.sandbox.limits.call_deadline, async {
+        let started = bounded(runtime, &self.sandbox, async {
             let bindings = self.program.instantiate_async(&mut store).await?;
             let context = wit::ExportContext {
                 stream_name: &self.context.0,
@@ -200,14 +202,9 @@ impl Exporter {
         let call = bindings
             .millstream_plugin_exporter()
             .call_export(&mut *store, &messages);
-        bounded(
-            self.component.runtime(),
-            label,
-            self.sandbox.limits.call_deadline,
-            call,
-        )
-        .await?
-        .map_err(|error| fault(store, label, &error))
+        bounded(self.component.runtime(), &self.sandbox, call)
+            .await?
+            .map_err(|error| fault(store, label, &error))
     }
 }
 

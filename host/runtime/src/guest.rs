@@ -1,32 +1,36 @@
 //! Calls into guest code: the time limit, and what a failed call means.
 
 use std::future::Future;
-use std::time::Duration;
+use std::sync::Arc;
 
 use wasmtime::{Store, Trap};
 
+use crate::deadline::Deadline;
 use crate::error::RuntimeError;
 use crate::log::clean;
 use crate::runtime::Runtime;
+use crate::sandbox::Sandbox;
 use crate::state::State;
 
 /// The longest text taken over from a guest into an error or an answer, in bytes.
 pub(crate) const MAX_TEXT: usize = 1 << 10;
 
-/// Runs a call that must end within `deadline`, waiting in the host included.
+/// Runs a call that must end within the deadline of the sandbox's limits, waiting in the host
+/// included, though not for bandwidth.
 ///
 /// After an error the store holds a half-run guest: it must be dropped.
 pub(crate) async fn bounded<T>(
     runtime: &Runtime,
-    label: &str,
-    deadline: Duration,
+    sandbox: &Sandbox,
     call: impl Future<Output = wasmtime::Result<T>>,
 ) -> Result<wasmtime::Result<T>, RuntimeError> {
-    tokio::time::timeout(deadline, runtime.ticker().attend(call))
+    let limit = sandbox.limits.call_deadline;
+    Deadline::after(limit, Arc::clone(&sandbox.waits))
+        .cover(runtime.ticker().attend(call))
         .await
         .map_err(|_| RuntimeError::TimedOut {
-            component: label.into(),
-            after: deadline,
+            component: sandbox.log.label().into(),
+            after: limit,
         })
 }
 

@@ -34,6 +34,7 @@ mod compile;
 mod component;
 mod contract;
 mod credentials;
+mod deadline;
 mod description;
 mod engine;
 mod error;
@@ -63,7 +64,7 @@ pub use exporter::{Disposition, Exporter, ExporterSettings, Undelivered};
 pub use grants::{
     AddressGrant, FolderAccess, FolderGrant, Grants, HostGrant, HostPattern, InvalidGrant, Scheme,
 };
-pub use http::Traffic;
+pub use http::{Bandwidth, Traffic};
 pub use limits::Limits;
 pub use producer::{ProducerEnd, ProducerSettings, StdoutTo};
 pub use runtime::{Runtime, RuntimeOptions};

@@ -9,8 +9,8 @@ use wasmtime::ResourceLimiter;
 pub struct Limits {
     /// The most memory, in bytes: the sum of all linear memories and tables of the instance.
     pub memory: u64,
-    /// The longest that one call may take, waiting in the host included. For a producer, which runs
-    /// without end, it caps the time limits of its HTTP requests.
+    /// The longest that one call may take, waiting in the host included, though not for bandwidth. For
+    /// a producer, which runs without end, it caps the time limits of its HTTP requests.
     pub call_deadline: Duration,
     /// An exporter whose memory has grown beyond this many bytes is made anew after the call, since
     /// linear memory never shrinks.

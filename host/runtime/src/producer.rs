@@ -9,6 +9,7 @@ use wasmtime_wasi::cli::AsyncStdoutStream;
 use wasmtime_wasi::p2::bindings::CommandPre;
 
 use crate::component::Component;
+use crate::deadline::Waits;
 use crate::error::RuntimeError;
 use crate::grants::Grants;
 use crate::guest::fault;
@@ -80,6 +81,7 @@ pub(crate) async fn run(
         streams: Some(Arc::clone(&settings.streams)),
         stop: stop.clone(),
         traffic: TrafficCounter::within(runtime.http().total()),
+        waits: Waits::new(),
     };
     let StdoutTo::Stream(stream) = settings.stdout else {
         let store = sandbox.store(runtime, None).await?;

@@ -16,7 +16,7 @@ use crate::compile::{self, CompileCommand};
 use crate::component::{Component, Origin};
 use crate::credentials::CredentialsSource;
 use crate::error::RuntimeError;
-use crate::http::{HttpHost, Traffic};
+use crate::http::{Bandwidth, HttpHost, Traffic};
 use crate::state::State;
 use crate::ticker::Ticker;
 use crate::{engine, linker};
@@ -34,6 +34,8 @@ pub struct RuntimeOptions {
     pub compiler: CompileCommand,
     /// Where credentials for AWS come from.
     pub credentials: CredentialsSource,
+    /// The ceiling on what all components together send over HTTP; none if there is none.
+    pub bandwidth: Option<Bandwidth>,
 }
 
 /// Loads components. Clones are cheap and mean the same runtime.
@@ -66,7 +68,7 @@ impl Runtime {
         let inner = Inner {
             linker: linker::new(&engine)?,
             ticker: Ticker::start(&engine)?,
-            http: Arc::new(HttpHost::new(options.credentials)),
+            http: Arc::new(HttpHost::new(options.credentials, options.bandwidth)),
             cache: Arc::new(Cache::open(options.cache_dir, &engine)?),
             compiler: options.compiler,
             compiling: Mutex::new(()),
@@ -113,7 +115,7 @@ impl Runtime {
         Component::link(self, origin, &native)
     }
 
-    /// Bytes that all components together have sent and received over HTTP.
+    /// What all components together have sent and received over HTTP.
     pub fn traffic(&self) -> Traffic {
         self.inner.http.total().snapshot()
     }

@@ -12,6 +12,7 @@ use wasmtime_wasi::sockets::SocketAddrUse;
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
 use wasmtime_wasi_http::WasiHttpCtx;
 
+use crate::deadline::Waits;
 use crate::error::RuntimeError;
 use crate::grants::{AddressGrant, FolderAccess, FolderGrant, Grants};
 use crate::http::{HttpAccess, TrafficCounter};
@@ -43,6 +44,8 @@ pub(crate) struct Sandbox {
     pub(crate) streams: Option<Arc<dyn StreamAccess>>,
     pub(crate) stop: watch::Receiver<bool>,
     pub(crate) traffic: Arc<TrafficCounter>,
+    /// What its requests wait for bandwidth.
+    pub(crate) waits: Arc<Waits>,
 }
 
 impl Sandbox {

@@ -74,6 +74,7 @@ impl Host {
             cache_dir: folder.path().join("cache"),
             compiler,
             credentials: CredentialsSource::None,
+            bandwidth: None,
         })
         .unwrap();
         Self { folder, runtime }

@@ -36,7 +36,8 @@ impl Cursor {
 }
 
 /// A cursor as it is stored: with the start of the export that it was for. An export that was given
-/// another start begins anew, even if a crash has kept the record from being replaced.
+/// another start begins anew, even if a crash has kept the record from being replaced; 0 means that
+/// none was given.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Record {
     start: Option<SequenceNumber>,
@@ -54,9 +55,8 @@ impl Record {
 
     /// The cursor, if it belongs to an export with this start.
     pub(crate) fn cursor_from(&self, start: SequenceNumber) -> Option<Cursor> {
-        self.start
-            .is_none_or(|known| known == start)
-            .then(|| self.cursor.clone())
+        let kept = start == SequenceNumber::ZERO || self.start.is_none_or(|known| known == start);
+        kept.then(|| self.cursor.clone())
     }
 
     pub(crate) fn encode(&self) -> Vec<u8> {
@@ -91,7 +91,8 @@ mod tests {
         };
         let record = Record::new(START, cursor.clone());
         let record = Record::decode(&record.encode()).unwrap();
-        assert_eq!(record.cursor_from(START), Some(cursor));
-        assert_eq!(record.cursor_from(SequenceNumber::ZERO), None);
+        assert_eq!(record.cursor_from(START).as_ref(), Some(&cursor));
+        assert_eq!(record.cursor_from(SequenceNumber::ZERO), Some(cursor));
+        assert_eq!(record.cursor_from(START + 1), None);
     }
 }

@@ -46,6 +46,7 @@
 mod catalog;
 mod chunk;
 mod clock;
+mod counters;
 mod cursor;
 mod definition;
 mod engine;
@@ -70,8 +71,12 @@ mod watch;
 mod writer;
 
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use counters::Counters;
 pub use cursor::Cursor;
-pub use definition::{Export, Flush, Persistence, StrategyOnFull, StreamDefinition};
+pub use definition::{
+    Export, Flush, MAX_SIZE, Persistence, SEGMENT_SIZE, StrategyOnFull, StreamDefinition,
+    TIME_TO_LIVE_MILLIS,
+};
 pub use error::Error;
 pub use options::StoreOptions;
 pub use reader::ReadOptions;

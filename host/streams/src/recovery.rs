@@ -20,7 +20,7 @@ use crate::segment::Ledger;
 use crate::store::OpenReport;
 use crate::stream::Stream;
 use crate::tails::{Mark, Slot};
-use crate::types::{SequenceNumber, StreamName};
+use crate::types::{SequenceNumber, StreamName, Timestamp};
 use crate::writer::Open;
 
 /// Messages of a stream that were acknowledged and are gone.
@@ -66,6 +66,7 @@ pub(crate) fn restore_stream(
     mark: Option<Mark>,
     free_slot: impl FnOnce() -> Slot,
     key: u64,
+    now: Timestamp,
     found: &mut Found,
 ) -> Open {
     let definition = entry.definition.clone();
@@ -92,7 +93,8 @@ pub(crate) fn restore_stream(
             Some(keys::encode_head(gap.end)),
         );
     }
-    let ledger = Ledger::restore(restored.segments, tail);
+    let mut ledger = Ledger::restore(restored.segments, tail);
+    ledger.follow_clock(0, now);
     let position = ledger.position();
     for gap in &restored.known_gaps {
         if gap.end <= position.head {

@@ -17,7 +17,8 @@ pub(crate) struct Segment {
     pub(crate) end: SequenceNumber,
     /// Its size, see `message_size`.
     pub(crate) bytes: u64,
-    /// The newest ingest time of its messages.
+    /// When its last message was taken, by the clock as it is now: where that was corrected, this was
+    /// too.
     pub(crate) newest: Timestamp,
 }
 
@@ -123,6 +124,18 @@ impl Ledger {
         Some(oldest)
     }
 
+    /// Follows a clock that was put forward by so many milliseconds, or back if negative, and shows
+    /// `now`. Nothing was taken later than that.
+    pub(crate) fn follow_clock(&mut self, step: i64, now: Timestamp) {
+        for segment in &mut self.segments {
+            segment.newest = segment.newest.shifted(step).min(now);
+        }
+    }
+
+    pub(crate) fn segments(&self) -> impl Iterator<Item = &Segment> {
+        self.segments.iter()
+    }
+
     /// The oldest segment, if all its messages are older than `time_to_live_millis`.
     pub(crate) fn expired(&self, now: Timestamp, time_to_live_millis: u64) -> Option<&Segment> {
         self.segments
@@ -196,5 +209,22 @@ mod tests {
         ledger.push(10, NOW.plus_millis(50), 100);
         assert!(ledger.expired(NOW.plus_millis(150), 100).is_none());
         assert!(ledger.expired(NOW.plus_millis(151), 100).is_some());
+    }
+
+    #[test]
+    fn ages_stay_as_they_are_when_the_clock_is_corrected() {
+        let mut ledger = Ledger::default();
+        ledger.push(10, NOW, 10);
+        ledger.push(10, NOW.plus_millis(50), 10);
+        let newest = |ledger: &Ledger| -> Vec<_> {
+            let times = ledger.segments().map(|segment| segment.newest.as_millis());
+            times.collect()
+        };
+        ledger.follow_clock(5000, NOW.plus_millis(5060));
+        assert_eq!(newest(&ledger), [6000, 6050]);
+        ledger.follow_clock(-5900, Timestamp::from_millis(160));
+        assert_eq!(newest(&ledger), [100, 150]);
+        ledger.follow_clock(0, Timestamp::from_millis(120));
+        assert_eq!(newest(&ledger), [100, 120], "nothing is from the future");
     }
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use crate::chunk::Chunk;
+use crate::counters::Tally;
 use crate::cursor::Cursor;
 use crate::definition::StreamDefinition;
 use crate::segment::Position;
@@ -27,6 +28,7 @@ pub(crate) struct Stream {
     pub(crate) name: StreamName,
     /// Its id on disk; none for a memory stream.
     pub(crate) id: Option<StreamId>,
+    pub(crate) tally: Tally,
     state: watch::Sender<State>,
     cursors: Mutex<HashMap<String, Cursor>>,
     memory: Mutex<BTreeMap<SequenceNumber, Chunk>>,
@@ -50,6 +52,7 @@ impl Stream {
             key,
             name,
             id,
+            tally: Tally::default(),
             state: watch::Sender::new(state),
             cursors: Mutex::new(cursors),
             memory: Mutex::default(),

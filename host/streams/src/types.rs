@@ -84,6 +84,11 @@ impl Timestamp {
     pub const fn plus_millis(self, millis: u64) -> Self {
         Self(self.0.saturating_add(millis))
     }
+
+    /// The same moment on a clock that was put forward by so many milliseconds, or back if negative.
+    pub(crate) const fn shifted(self, millis: i64) -> Self {
+        Self(self.0.saturating_add_signed(millis))
+    }
 }
 
 /// What a key on disk calls a stream. Never used for a second stream in the same store.

@@ -10,9 +10,10 @@ mod common;
 
 use std::time::Duration;
 
-use common::{clock, definition, from, numbers, one, open, runtime};
+use common::{clock, definition, files, from, numbers, one, open, runtime};
 use millstream_streams::{
-    Error, Flush, Payloads, Persistence, SequenceNumber, Store, StoreOptions, StrategyOnFull,
+    Clock, Counters, Error, Flush, Payloads, Persistence, SequenceNumber, Store, StoreOptions,
+    StrategyOnFull,
 };
 
 #[test]
@@ -165,75 +166,6 @@ fn a_nearly_full_disk_refuses_appends_and_keeps_memory_streams_going() {
 }
 
 #[test]
-fn deleted_messages_give_their_space_back() {
-    runtime().block_on(async {
-        let folder = tempfile::tempdir().unwrap();
-        let (store, _) = open(folder.path(), &clock());
-        let mut wanted = definition("s");
-        wanted.max_size = 64 << 20;
-        wanted.segment_size = 4 << 20;
-        wanted.strategy_on_full = StrategyOnFull::OverwriteOldestData;
-        store.create(wanted).await.unwrap();
-        // Three times what the stream may hold, of data that does not compress.
-        let mut random = 1_u64;
-        for _ in 0..192 {
-            let batch = (0..64)
-                .map(|_| {
-                    let mut payload = Vec::with_capacity(16 << 10);
-                    while payload.len() < 16 << 10 {
-                        random = random
-                            .wrapping_mul(6_364_136_223_846_793_005)
-                            .wrapping_add(1);
-                        payload.extend_from_slice(&(random >> 16).to_le_bytes());
-                    }
-                    payload.into()
-                })
-                .collect();
-            store.append("s", Payloads::Many(batch)).await.unwrap();
-        }
-        let live = store.describe("s").unwrap().position.bytes;
-        // Tables that hold some live data, and what has not been flushed.
-        wait_for_size(folder.path(), live + live / 20 + (40 << 20)).await;
-        store.delete("s").await.unwrap();
-        wait_for_size(folder.path(), 4 << 20).await;
-        store.close().await.unwrap();
-    });
-}
-
-/// Waits until the tables take up at most this much.
-async fn wait_for_size(folder: &std::path::Path, bytes: u64) {
-    let tables = || -> u64 {
-        files(folder)
-            .iter()
-            .filter(|file| file.extension().is_none_or(|extension| extension != "jnl"))
-            .filter_map(|file| file.metadata().ok())
-            .map(|metadata| metadata.len())
-            .sum()
-    };
-    let start = std::time::Instant::now();
-    while tables() > bytes {
-        assert!(
-            start.elapsed() < Duration::from_secs(60),
-            "{} bytes are left",
-            tables()
-        );
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
-fn files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        if entry.path().is_dir() {
-            found.extend(files(&entry.path()));
-        } else {
-            found.push(entry.path());
-        }
-    }
-    found
-}
-
-#[test]
 fn memory_streams_stay_within_their_common_budget() {
     runtime().block_on(async {
         let folder = tempfile::tempdir().unwrap();
@@ -261,6 +193,99 @@ fn memory_streams_stay_within_their_common_budget() {
         store.delete("overwrites").await.unwrap();
         let taken = store.append("rejects", one([1; 20_000])).await;
         assert_eq!(taken, Ok(SequenceNumber::ZERO));
+        store.close().await.unwrap();
+    });
+}
+
+#[test]
+fn a_stream_counts_what_was_appended_and_what_was_refused() {
+    runtime().block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _) = open(folder.path(), &clock());
+        let mut wanted = definition("s");
+        (wanted.max_size, wanted.segment_size) = (1024, 1024);
+        wanted.strategy_on_full = StrategyOnFull::RejectNewData;
+        store.create(wanted).await.unwrap();
+        let two = Payloads::Many(vec![vec![1; 300].into(), vec![1; 200].into()]);
+        store.append("s", two.clone()).await.unwrap();
+        let full = store.append("s", two).await;
+        assert!(matches!(full, Err(Error::Full { .. })));
+        let too_large = store.append("s", one([1; 1009])).await;
+        assert!(matches!(too_large, Err(Error::TooLarge { .. })));
+        let empty = store.append("s", one([])).await;
+        assert_eq!(empty, Err(Error::EmptyPayload));
+        let counted = Counters {
+            appended_messages: 2,
+            appended_bytes: 500,
+            refused_appends: 2,
+        };
+        assert_eq!(store.describe("s").unwrap().counters, counted);
+        store.close().await.unwrap();
+        drop(store);
+
+        let mut options = StoreOptions::new(folder.path());
+        options.min_free_disk = u64::MAX - 1;
+        let (store, _) = Store::open(&options).unwrap();
+        let refused = store.append("s", one("b")).await;
+        assert!(matches!(refused, Err(Error::DiskFull { .. })));
+        let counted = Counters {
+            refused_appends: 1,
+            ..Counters::default()
+        };
+        assert_eq!(store.describe("s").unwrap().counters, counted);
+        store.close().await.unwrap();
+    });
+}
+
+#[test]
+fn what_overwrites_itself_at_once_counts_as_appended() {
+    runtime().block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _) = open(folder.path(), &clock());
+        let mut wanted = definition("s");
+        (wanted.max_size, wanted.segment_size) = (3000, 1024);
+        store.create(wanted).await.unwrap();
+        let many = vec![vec![1; 100].into(); 50];
+        store.append("s", Payloads::Many(many)).await.unwrap();
+        let info = store.describe("s").unwrap();
+        assert!(info.position.head > SequenceNumber::ZERO);
+        assert_eq!(info.counters.appended_messages, 50);
+        assert_eq!(info.counters.appended_bytes, 5000);
+        store.close().await.unwrap();
+    });
+}
+
+#[test]
+fn the_age_of_a_message_is_known_without_reading_a_batch() {
+    runtime().block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = clock();
+        let (store, _) = open(folder.path(), &clock);
+        for persistence in [Persistence::Memory, Persistence::File(Flush::Relaxed)] {
+            let mut wanted = definition("s");
+            // One message a segment, two segments.
+            (wanted.max_size, wanted.segment_size) = (2048, 1024);
+            wanted.persistence = persistence;
+            store.create(wanted).await.unwrap();
+            let at = async |number| {
+                let found = store.ingest_time("s", SequenceNumber::new(number));
+                found.await.unwrap()
+            };
+            assert_eq!(at(0).await, None, "an empty stream");
+            let mut times = Vec::new();
+            for _ in 0..3 {
+                clock.advance_millis(10);
+                times.push(clock.now());
+                store.append("s", one([1; 1000])).await.unwrap();
+            }
+            assert_eq!(at(0).await, Some(times[1]), "the oldest that is there");
+            assert_eq!(at(1).await, Some(times[1]));
+            assert_eq!(at(2).await, Some(times[2]));
+            assert_eq!(at(3).await, None);
+            store.delete("s").await.unwrap();
+        }
+        let gone = store.ingest_time("s", SequenceNumber::ZERO).await;
+        assert!(matches!(gone, Err(Error::NotFound { .. })));
         store.close().await.unwrap();
     });
 }

@@ -239,11 +239,11 @@ fn a_lost_record_of_a_segment_is_made_again_from_its_chunks() {
         {
             let (store, _) = open(folder.path(), &clock());
             let mut wanted = definition("s");
-            wanted.segment_size = 100;
+            wanted.segment_size = 1024;
             store.create(wanted).await.unwrap();
             for number in 0..20 {
                 store
-                    .append("s", one(format!("message {number}")))
+                    .append("s", one(format!("message {number:0250}")))
                     .await
                     .unwrap();
             }

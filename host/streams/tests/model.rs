@@ -45,13 +45,27 @@ enum Step {
     Wait {
         millis: u64,
     },
+    /// The clock is corrected, while no time passes.
+    Correct {
+        millis: i64,
+    },
     Reopen,
+}
+
+/// A message as simply as it can be said.
+#[derive(Debug, Clone, Copy)]
+struct ModelMessage {
+    number: u64,
+    ingest_time: u64,
+    /// When it was taken, by a clock that is never corrected.
+    taken: u64,
+    size: usize,
 }
 
 /// A stream as simply as it can be said: segments of messages.
 struct ModelStream {
     definition: StreamDefinition,
-    segments: VecDeque<Vec<(u64, u64, usize)>>,
+    segments: VecDeque<Vec<ModelMessage>>,
     tail: u64,
     cursors: BTreeMap<String, Cursor>,
 }
@@ -75,17 +89,17 @@ impl ModelStream {
         self.segments
             .iter()
             .flatten()
-            .map(|(_, _, size)| message_size(*size))
+            .map(|message| message_size(message.size))
             .sum()
     }
 
     fn head(&self) -> u64 {
         self.segments
             .front()
-            .map_or(self.tail, |segment| segment[0].0)
+            .map_or(self.tail, |segment| segment[0].number)
     }
 
-    fn append(&mut self, now: u64, sizes: &[usize]) -> Result<u64, &'static str> {
+    fn append(&mut self, now: Now, sizes: &[usize]) -> Result<u64, &'static str> {
         let max = self.definition.max_size;
         if sizes.is_empty() || sizes.contains(&0) {
             return Err("empty");
@@ -107,11 +121,17 @@ impl ModelStream {
             while self.bytes() + message_size(size) > max {
                 self.segments.pop_front();
             }
-            let message = (self.tail, now, size);
+            let message = ModelMessage {
+                number: self.tail,
+                ingest_time: now.shown,
+                taken: now.ran,
+                size,
+            };
             let room = self.definition.segment_size;
             match self.segments.back_mut() {
                 Some(last)
-                    if last.iter().map(|m| message_size(m.2)).sum::<u64>() + message_size(size)
+                    if last.iter().map(|m| message_size(m.size)).sum::<u64>()
+                        + message_size(size)
                         <= room =>
                 {
                     last.push(message);
@@ -140,27 +160,27 @@ impl ModelStream {
         }
         let mut bytes = 0;
         let mut read = Vec::new();
-        for (number, time, size) in self.segments.iter().flatten() {
-            if *number < from {
+        for message in self.segments.iter().flatten() {
+            if message.number < from {
                 continue;
             }
-            bytes += *size as u64;
+            bytes += message.size as u64;
             if read.len() as u64 >= max || (bytes > max_bytes && !read.is_empty()) {
                 break;
             }
-            read.push((*number, *time));
+            read.push((message.number, message.ingest_time));
         }
         Ok(read)
     }
 
-    fn expire(&mut self, now: u64) {
+    fn expire(&mut self, now: Now) {
         let Some(ttl) = self.definition.time_to_live_millis else {
             return;
         };
         while self
             .segments
             .front()
-            .is_some_and(|segment| segment.iter().all(|(_, time, _)| time + ttl < now))
+            .is_some_and(|segment| segment.iter().all(|message| message.taken + ttl < now.ran))
         {
             self.segments.pop_front();
         }
@@ -184,7 +204,8 @@ impl ModelStream {
         };
         for export in &definition.exports {
             let start = export.start.get();
-            if start_of(&export.identifier).unwrap_or(0) != start && start + 1 >= self.tail {
+            let asks = start != 0 && start_of(&export.identifier) != Some(start);
+            if asks && start + 1 >= self.tail {
                 return Err("invalid");
             }
         }
@@ -192,7 +213,9 @@ impl ModelStream {
             .exports
             .iter()
             .map(|export| {
-                let kept = (start_of(&export.identifier) == Some(export.start.get()))
+                let start = export.start.get();
+                let stays = start == 0 || start_of(&export.identifier) == Some(start);
+                let kept = stays
                     .then(|| self.cursors.get(&export.identifier).cloned())
                     .flatten();
                 let cursor = kept.unwrap_or_else(|| Cursor::starting_at(export.start));
@@ -203,6 +226,15 @@ impl ModelStream {
         self.definition = definition;
         Ok(())
     }
+}
+
+/// The rules that hold for a definition by itself, as far as the steps below break them.
+fn is_valid(definition: &StreamDefinition) -> bool {
+    definition.segment_size >= 1024
+        && definition.segment_size <= definition.max_size
+        && definition
+            .time_to_live_millis
+            .is_none_or(|ttl| ttl >= 60_000)
 }
 
 /// A payload that only this message has.
@@ -228,10 +260,17 @@ fn kind(error: &Error) -> &'static str {
     }
 }
 
+/// What the clock shows, and how long it has run.
+#[derive(Debug, Clone, Copy)]
+struct Now {
+    shown: u64,
+    ran: u64,
+}
+
 struct Pair {
     folder: tempfile::TempDir,
     clock: Arc<ManualClock>,
-    now: u64,
+    now: Now,
     store: Store,
     model: BTreeMap<String, ModelStream>,
 }
@@ -245,7 +284,10 @@ impl Pair {
         Self {
             folder,
             clock,
-            now: common::START.as_millis(),
+            now: Now {
+                shown: common::START.as_millis(),
+                ran: 0,
+            },
             store,
             model: BTreeMap::new(),
         }
@@ -254,7 +296,7 @@ impl Pair {
     async fn step(&mut self, step: Step) {
         match step {
             Step::Create(definition) => {
-                let expected = if definition.max_size < definition.segment_size {
+                let expected = if !is_valid(&definition) {
                     Err("invalid")
                 } else if self.model.contains_key(definition.name.as_str()) {
                     Err("exists")
@@ -268,7 +310,7 @@ impl Pair {
                 assert_eq!(found.map_err(|error| kind(&error)), expected);
             }
             Step::Update(definition) => {
-                let expected = if definition.max_size < definition.segment_size {
+                let expected = if !is_valid(&definition) {
                     Err("invalid")
                 } else {
                     match self.model.get_mut(definition.name.as_str()) {
@@ -315,8 +357,17 @@ impl Pair {
                 assert_eq!(found.map_err(|error| kind(&error)), expected);
             }
             Step::Wait { millis } => {
-                self.now += millis;
+                self.now.shown += millis;
+                self.now.ran += millis;
                 self.clock.advance_millis(millis);
+                self.store.expire().await.unwrap();
+                for stream in self.model.values_mut() {
+                    stream.expire(self.now);
+                }
+            }
+            Step::Correct { millis } => {
+                self.now.shown = self.now.shown.saturating_add_signed(millis);
+                self.clock.set(Timestamp::from_millis(self.now.shown));
                 self.store.expire().await.unwrap();
                 for stream in self.model.values_mut() {
                     stream.expire(self.now);
@@ -432,9 +483,9 @@ fn definitions() -> impl Strategy<Value = StreamDefinition> {
     let exports = prop::collection::btree_map(export_name(), 0..4_u64, 0..3);
     (
         name(),
-        600..3000_u64,
-        200..900_u64,
-        prop::option::of(50..400_u64),
+        1000..6000_u64,
+        1000..2500_u64,
+        prop::option::of(59_000..400_000_u64),
         any::<bool>(),
         0..4_u8,
         exports,
@@ -469,7 +520,7 @@ fn definitions() -> impl Strategy<Value = StreamDefinition> {
 
 fn steps() -> impl Strategy<Value = Step> {
     let sizes = vec(
-        prop_oneof![40 => 1..200_usize, 1 => Just(0), 2 => 500..4000_usize],
+        prop_oneof![40 => 1..400_usize, 1 => Just(0), 2 => 900..8000_usize],
         0..12,
     );
     prop_oneof![
@@ -477,14 +528,18 @@ fn steps() -> impl Strategy<Value = Step> {
         2 => definitions().prop_map(Step::Update),
         1 => name().prop_map(Step::Delete),
         12 => (name(), sizes).prop_map(|(stream, sizes)| Step::Append { stream, sizes }),
-        12 => (name(), 0..80_u64, 0..6_u64, 0..40_u64, 1..3000_u64).prop_map(
+        12 => (name(), 0..80_u64, 0..6_u64, 0..40_u64, 1..6000_u64).prop_map(
             |(stream, start, min, extra, max_bytes)| {
                 Step::Read { stream, start, min, extra, max_bytes }
             }
         ),
         3 => (name(), export_name(), 0..50_u64)
             .prop_map(|(stream, export, next)| Step::SaveCursor { stream, export, next }),
-        3 => (1..200_u64).prop_map(|millis| Step::Wait { millis }),
+        3 => (1..200_000_u64).prop_map(|millis| Step::Wait { millis }),
+        // Less than this is taken for drift.
+        1 => (10_001..1_000_000_000_i64, any::<bool>()).prop_map(|(millis, back)| {
+            Step::Correct { millis: if back { -millis } else { millis } }
+        }),
         1 => Just(Step::Reopen),
     ]
 }

@@ -1,8 +1,6 @@
 //! The AWS SDK inside a component: requests leave through `wasi:http`, time passes through
 //! `wasi:clocks`, and the host signs.
 
-use std::time::Duration;
-
 use aws_sdk_kinesis::config::retry::RetryConfig;
 use aws_sdk_kinesis::config::timeout::TimeoutConfig;
 use aws_sdk_kinesis::config::{BehaviorVersion, Region, StalledStreamProtectionConfig};
@@ -17,12 +15,6 @@ use crate::refusal::CallError;
 
 /// Asks the host to sign the request; its value is `SERVICE/REGION`.
 const SIGN_HEADER: &str = "x-millstream-aws-sign";
-
-/// How long a call may take, from the connection to the last byte of the answer. Together with
-/// [`delivery`](crate::delivery)'s own limit it stays below the host's limit for a whole batch.
-const CALL_TIMEOUT: Duration = Duration::from_secs(30);
-/// Longer than the SDK's own 3 s: over a satellite or a crowded radio cell those are too few.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// One Kinesis stream, ready to be called.
 #[derive(Debug)]
@@ -46,12 +38,10 @@ impl Client {
             .retry_config(RetryConfig::disabled())
             // It would need a background task, which a component without threads does not have.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .timeout_config(
-                TimeoutConfig::builder()
-                    .connect_timeout(CONNECT_TIMEOUT)
-                    .operation_timeout(CALL_TIMEOUT)
-                    .build(),
-            );
+            // The host has time limits of its own, which leave out what a request waits for bandwidth.
+            // And a request without options leaves no resource behind: wasmtime-wasi-http keeps those
+            // that a guest hands over.
+            .timeout_config(TimeoutConfig::disabled());
         if let Some(endpoint) = &settings.endpoint {
             config = config.endpoint_url(endpoint.as_str());
         }

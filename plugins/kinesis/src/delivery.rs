@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 use millstream_plugin::{ExportError, Message, Undelivered, log};
 
 use crate::config::{CLASSIC_RECORD_BYTES, Settings};
-use crate::partition_key::PartitionKey;
+use crate::partition_key::{PartitionKey, Uuids};
 use crate::refusal::CallError;
 pub(crate) use record::{Answer, Record};
 
@@ -33,9 +33,9 @@ pub(crate) const MAX_RECORDS_A_CALL: u32 = 500;
 /// The smallest size to which timeouts bring a call; a larger record still goes, alone.
 const LEAST_CALL_BYTES: u64 = 64 << 10;
 
-/// How far into a batch a further call may start. With the call's own limit of 30 s it ends within
-/// the 60 s that the host gives a batch.
-const LAST_START: Duration = Duration::from_secs(25);
+/// How far into a batch a further call may start. The host gives it 10 s to connect and 30 s for the
+/// answer, so it ends within the 60 s that the host gives a batch.
+const LAST_START: Duration = Duration::from_secs(15);
 
 /// The one operation of the service that an export needs.
 pub(crate) trait PutRecords {
@@ -48,6 +48,7 @@ pub(crate) trait PutRecords {
 pub(crate) struct Delivery<S> {
     service: S,
     partition_key: PartitionKey,
+    uuids: Uuids,
     max_record_bytes: u64,
     max_call_bytes: u64,
     /// The size of the next call: at most `max_call_bytes`.
@@ -62,6 +63,7 @@ impl<S: PutRecords> Delivery<S> {
         Self {
             service,
             partition_key: settings.partition_key.clone(),
+            uuids: Uuids::default(),
             max_record_bytes: settings.max_record_bytes,
             max_call_bytes: settings.max_call_bytes,
             call_bytes: settings.max_call_bytes,
@@ -129,11 +131,14 @@ impl<S: PutRecords> Delivery<S> {
     }
 
     /// Makes records of messages and rejects those that are too large.
-    fn records(&self, batch: Vec<Message>) -> Result<(Vec<Record>, Vec<Undelivered>), ExportError> {
+    fn records(
+        &mut self,
+        batch: Vec<Message>,
+    ) -> Result<(Vec<Record>, Vec<Undelivered>), ExportError> {
         let mut records = Vec::with_capacity(batch.len());
         let mut rejected = Vec::new();
         for (index, message) in batch.into_iter().enumerate() {
-            let key = self.partition_key.of(&message.payload)?;
+            let key = self.partition_key.of(&message.payload, &mut self.uuids)?;
             let record = Record {
                 index,
                 key,

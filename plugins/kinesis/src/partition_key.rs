@@ -53,13 +53,13 @@ impl PartitionKey {
     /// # Errors
     ///
     /// Unavailable, if the host gives no random numbers.
-    pub(crate) fn of(&self, payload: &[u8]) -> Result<String, ExportError> {
+    pub(crate) fn of(&self, payload: &[u8], uuids: &mut Uuids) -> Result<String, ExportError> {
         let found = match self {
             Self::Random => None,
             Self::Fixed(key) => Some(key.clone()),
             Self::Json(pointer) => find(payload, pointer),
         };
-        found.map_or_else(random, Ok)
+        found.map_or_else(|| uuids.take(), Ok)
     }
 }
 
@@ -75,25 +75,54 @@ fn find(payload: &[u8], pointer: &str) -> Option<String> {
     Some(text).filter(|text| !text.is_empty())
 }
 
-/// A random UUID (version 4), as text.
-fn random() -> Result<String, ExportError> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|error| {
-        ExportError::unavailable(format!(
-            "The host gave no random numbers for partition keys: {error}."
-        ))
-    })?;
-    let bits = u128::from_be_bytes(bytes) & !(0xf << 76 | 0x3 << 62) | (0x4 << 76 | 0x2 << 62);
-    let digits = format!("{bits:032x}");
-    let mut uuid = String::with_capacity(36);
-    for (place, digit) in digits.chars().enumerate() {
-        if matches!(place, 8 | 12 | 16 | 20) {
-            uuid.push('-');
-        }
-        uuid.push(digit);
-    }
-    Ok(uuid)
+/// Random UUIDs (version 4). Numbers for many are asked of the host at once: a call for each record
+/// would take longer than what the record takes otherwise.
+#[derive(Debug, Default)]
+pub(crate) struct Uuids {
+    numbers: Vec<[u8; 16]>,
 }
+
+impl Uuids {
+    /// UUIDs for one call of the service.
+    const STOCK: usize = 500;
+
+    /// The next one, as text.
+    fn take(&mut self) -> Result<String, ExportError> {
+        loop {
+            match self.numbers.pop() {
+                Some(number) => return Ok(uuid(number)),
+                None => self.fill()?,
+            }
+        }
+    }
+
+    fn fill(&mut self) -> Result<(), ExportError> {
+        let mut numbers = vec![[0; 16]; Self::STOCK];
+        getrandom::fill(numbers.as_flattened_mut()).map_err(|error| {
+            ExportError::unavailable(format!(
+                "The host gave no random numbers for partition keys: {error}."
+            ))
+        })?;
+        self.numbers = numbers;
+        Ok(())
+    }
+}
+
+/// A UUID of version 4 (RFC 9562) with these random bits, as text.
+fn uuid(mut number: [u8; 16]) -> String {
+    number[6] = number[6] & 0x0f | 0x40;
+    number[8] = number[8] & 0x3f | 0x80;
+    let mut text = String::with_capacity(36);
+    for (place, byte) in number.into_iter().enumerate() {
+        if matches!(place, 4 | 6 | 8 | 10) {
+            text.push('-');
+        }
+        text.extend([byte >> 4, byte & 0xf].map(|digit| char::from(DIGITS[usize::from(digit)])));
+    }
+    text
+}
+
+const DIGITS: [u8; 16] = *b"0123456789abcdef";
 
 #[cfg(test)]
 mod tests {
@@ -107,10 +136,11 @@ mod tests {
 
     #[test]
     fn a_random_key_is_a_uuid_and_never_the_same() {
-        let keys: HashSet<String> = (0..100)
-            .map(|_| PartitionKey::Random.of(b"x").unwrap())
+        let mut uuids = Uuids::default();
+        let keys: HashSet<String> = (0..1200)
+            .map(|_| PartitionKey::Random.of(b"x", &mut uuids).unwrap())
             .collect();
-        assert_eq!(keys.len(), 100);
+        assert_eq!(keys.len(), 1200);
         for key in keys {
             assert_eq!(key.len(), 36, "{key}");
             assert_eq!(key.as_bytes()[14], b'4', "{key}");
@@ -120,7 +150,13 @@ mod tests {
 
     #[test]
     fn a_fixed_key_is_taken_as_it_stands() {
-        assert_eq!(key("fixed:a:b").unwrap().of(b"x").unwrap(), "a:b");
+        assert_eq!(
+            key("fixed:a:b")
+                .unwrap()
+                .of(b"x", &mut Uuids::default())
+                .unwrap(),
+            "a:b"
+        );
     }
 
     #[test]
@@ -128,7 +164,7 @@ mod tests {
         let payload = br#"{"device": {"id": "pump-7", "number": 12, "on": true}}"#;
         for (pointer, expected) in [("id", "pump-7"), ("number", "12"), ("on", "true")] {
             let key = key(&format!("json:/device/{pointer}")).unwrap();
-            assert_eq!(key.of(payload).unwrap(), expected);
+            assert_eq!(key.of(payload, &mut Uuids::default()).unwrap(), expected);
         }
     }
 
@@ -142,14 +178,24 @@ mod tests {
             r#"{"id": null}"#,
             r#"{"id": [1]}"#,
         ] {
-            assert_eq!(by_id.of(payload.as_bytes()).unwrap().len(), 36, "{payload}");
+            assert_eq!(
+                by_id
+                    .of(payload.as_bytes(), &mut Uuids::default())
+                    .unwrap()
+                    .len(),
+                36,
+                "{payload}"
+            );
         }
     }
 
     #[test]
     fn a_long_text_is_cut_to_what_the_service_takes() {
         let payload = format!(r#"{{"id": "{}"}}"#, "é".repeat(300));
-        let found = key("json:/id").unwrap().of(payload.as_bytes()).unwrap();
+        let found = key("json:/id")
+            .unwrap()
+            .of(payload.as_bytes(), &mut Uuids::default())
+            .unwrap();
         assert_eq!(found.chars().count(), 256);
     }
 

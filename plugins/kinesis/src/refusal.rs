@@ -36,9 +36,6 @@ impl CallError {
     /// Reads the SDK's error; `target` names the stream and the Region for the operator.
     pub(crate) fn new(error: &SdkError<PutRecordsError, HttpResponse>, target: &str) -> Self {
         match error {
-            SdkError::TimeoutError(_) => {
-                Self::TimedOut(format!("No answer from {target} in time."))
-            }
             SdkError::ConstructionFailure(_) => Self::Failed(ExportError::misconfigured(format!(
                 "The request to {target} cannot be made: {}.",
                 cause(error)
@@ -60,7 +57,11 @@ impl CallError {
 
     /// The request did not come to an answer; `cause` is the error at its root.
     fn not_connected(cause: &str, target: &str) -> Self {
-        // The code of `wasi:http` for a request that the host's allow-list stops.
+        // The codes of `wasi:http` for an answer that does not come in time, and for a request that
+        // the host's allow-list stops.
+        if cause.contains("ConnectionReadTimeout") || cause.contains("connection-read-timeout") {
+            return Self::TimedOut(format!("No answer from {target} in time."));
+        }
         if cause.contains("HttpRequestDenied") || cause.contains("HTTP-request-denied") {
             return Self::Failed(ExportError::denied(format!(
                 "The host does not let this plugin call {target}; put its host name into `hosts` and \
@@ -314,7 +315,7 @@ mod tests {
 
     #[test]
     fn no_answer_is_unavailable_and_no_grant_is_denied() {
-        let error = CallError::new(&SdkError::timeout_error("slow"), TARGET);
+        let error = CallError::not_connected("ErrorCode::ConnectionReadTimeout", TARGET);
         assert!(matches!(error, CallError::TimedOut(_)));
         assert!(matches!(
             error.into_export_error(),

@@ -40,7 +40,8 @@ pub(crate) fn run(setup: &Setup, quick: bool) {
 pub(crate) fn config(sink: &Sink) -> String {
     let endpoint = sink.endpoint();
     format!(
-        "[plugin.kinesis]\nconfig = {{ region = \"eu-central-1\", endpoint = \"{endpoint}\" }}\n\
+        "[plugin.kinesis]\ncall-interval = \"0s\"\nconfig = {{ region = \"eu-central-1\", endpoint = \
+         \"{endpoint}\" }}\n\
          [plugin.kinesis.grants]\nhosts = [\"{endpoint}\"]\naws-services = [\"kinesis\"]\n"
     )
 }

@@ -101,6 +101,7 @@ fn load(setup: &Setup) {
                     args: vec!["compile".into()],
                 },
                 credentials: CredentialsSource::None,
+                bandwidth: None,
             })
             .unwrap();
             let start = Instant::now();

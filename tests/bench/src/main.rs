@@ -12,6 +12,7 @@
     reason = "a benchmark ends when something is wrong, prints its result, and needs no exact floats"
 )]
 
+mod connections;
 mod export;
 mod footprint;
 mod host;
@@ -45,6 +46,7 @@ fn main() {
         plugins: cli.plugins,
     };
     protocol::run(&setup, cli.quick);
+    connections::run(&setup, cli.quick);
     export::run(&setup, cli.quick);
     footprint::run(&setup, cli.quick);
 }

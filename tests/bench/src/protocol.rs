@@ -148,6 +148,12 @@ impl Client {
     }
 
     pub(crate) fn call(&mut self, call: Call) -> Success {
+        self.send(call);
+        self.response().outcome.unwrap()
+    }
+
+    /// Asks, and does not wait for the answer.
+    pub(crate) fn send(&mut self, call: Call) {
         let mut out = BytesMut::new();
         let request = Request {
             request_id: "r".parse().unwrap(),
@@ -155,10 +161,9 @@ impl Client {
         };
         encode_request(&mut out, &request).unwrap();
         self.socket.write_all(&out).unwrap();
-        self.response().outcome.unwrap()
     }
 
-    fn create(&mut self, name: &str, flush_on_write: bool) {
+    pub(crate) fn create(&mut self, name: &str, flush_on_write: bool) {
         let name = name.parse().unwrap();
         let mut definition =
             MessageStreamDefinition::new(name, StrategyOnFull::OverwriteOldestData);
@@ -175,7 +180,7 @@ impl Client {
         self.buffer.truncate(start + count);
     }
 
-    fn response(&mut self) -> Response {
+    pub(crate) fn response(&mut self) -> Response {
         loop {
             if let Some(Incoming::Frame(frame)) = self.decoder.next_frame(&mut self.buffer).unwrap()
             {

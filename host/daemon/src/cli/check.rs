@@ -7,15 +7,20 @@ use millstream_runtime::ComponentKind;
 use tokio::net::TcpListener;
 
 use super::{Failed, components, create_folder, output};
-use crate::config::Config;
+use crate::access::Access;
+use crate::config::{Authentication, Config};
 use crate::plugins::Plugins;
 
 /// Looks at everything the configuration names. It changes nothing but what a start would make anyway:
 /// the data folder and the cache of native code.
 pub(super) async fn check(config: Config) -> Result<(), Failed> {
     let mut findings = Findings::default();
+    for variable in &config.variables {
+        findings.good(format!("{variable} is set, and goes before the file"));
+    }
     check_data(&config, &mut findings);
     check_port(&config, &mut findings).await;
+    check_clients(&config, &mut findings);
     match components(&config) {
         Ok(runtime) => {
             let plugins = Plugins::new(runtime, &config);
@@ -70,6 +75,17 @@ async fn check_port(config: &Config, findings: &mut Findings) {
             "cannot listen on {address}: {error}; a host may be running already, or change \
              server.listen"
         )),
+    }
+}
+
+fn check_clients(config: &Config, findings: &mut Findings) {
+    match (config.server.authentication, Access::load(config)) {
+        (Authentication::Off, _) => {}
+        (Authentication::Tokens, Ok(_)) => findings.good(format!(
+            "the file of clients {} is right",
+            config.path(&config.server.clients).display()
+        )),
+        (Authentication::Tokens, Err(problem)) => findings.wrong(problem.to_string()),
     }
 }
 

@@ -1,10 +1,12 @@
 //! The command line. One file a command.
 
 mod check;
+mod client;
 mod init;
 mod output;
 mod plugin;
 mod run;
+mod status;
 mod stream;
 
 use std::path::{Path, PathBuf};
@@ -15,6 +17,7 @@ use millstream_runtime::{CompileCommand, CredentialsSource, Runtime, RuntimeOpti
 
 use crate::client::ClientError;
 use crate::config::{Config, ConfigProblem, LogFormat, LogLevel};
+use crate::http::socket::StatusError;
 use crate::logging;
 
 /// Millstream keeps what programs on a device append in durable streams, and carries it through
@@ -36,6 +39,7 @@ Begin with:
   millstream init          write millstream.toml, which explains every setting
   millstream check         see whether everything it names is there
   millstream run           serve on 127.0.0.1:8088
+  millstream status        see how a running host fares
 
 Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 wrong configuration, 4 no host answers.";
 
@@ -61,12 +65,17 @@ enum Command {
     Init(init::Init),
     /// Look at everything the configuration names, and say what is wrong
     Check,
+    /// Show where a running host listens, what its streams hold, and how their exports fare
+    Status(status::StatusCommand),
     /// Work with the streams of a running host
     #[command(subcommand)]
     Stream(stream::StreamCommand),
     /// Look at plugins
     #[command(subcommand)]
     Plugin(plugin::PluginCommand),
+    /// Say which clients may connect, and what they may do
+    #[command(subcommand)]
+    Client(client::ClientCommand),
     /// Compile a component to native code; the host starts this for itself
     #[command(hide = true)]
     Compile { input: PathBuf, output: PathBuf },
@@ -78,7 +87,13 @@ pub(crate) enum Failed {
     /// Anything without a code of its own.
     Other(String),
     Configuration(ConfigProblem),
-    NoHost(ClientError),
+    NoHost(String),
+}
+
+impl From<StatusError> for Failed {
+    fn from(error: StatusError) -> Self {
+        Self::NoHost(error.to_string())
+    }
 }
 
 impl From<ConfigProblem> for Failed {
@@ -91,7 +106,12 @@ impl From<ClientError> for Failed {
     fn from(error: ClientError) -> Self {
         match error {
             ClientError::Refused(failure) => Self::Other(failure.message),
-            other => Self::NoHost(other),
+            ClientError::NoToken { .. } | ClientError::WrongToken { .. } => {
+                Self::Other(error.to_string())
+            }
+            ClientError::Unreachable { .. }
+            | ClientError::Foreign { .. }
+            | ClientError::Closed { .. } => Self::NoHost(error.to_string()),
         }
     }
 }
@@ -115,7 +135,7 @@ pub(crate) fn main() -> ExitCode {
         Ok(()) => return ExitCode::SUCCESS,
         Err(Failed::Other(reason)) => (1, reason),
         Err(Failed::Configuration(problem)) => (3, problem.to_string()),
-        Err(Failed::NoHost(error)) => (4, error.to_string()),
+        Err(Failed::NoHost(reason)) => (4, reason),
     };
     output::complain(&sentence);
     ExitCode::from(code)
@@ -147,8 +167,10 @@ fn start(command: &Command, common: &Common) -> Result<(), Failed> {
         match command {
             Command::Run => run::run(config).await,
             Command::Check => check::check(config).await,
+            Command::Status(status) => status.run(&config).await,
             Command::Stream(stream) => stream.run(&config).await,
             Command::Plugin(plugin) => plugin.run(&config).await,
+            Command::Client(client) => client.run(&config),
             Command::Init(_) | Command::Compile { .. } => Ok(()),
         }
     });
@@ -176,6 +198,7 @@ fn components(config: &Config) -> Result<Runtime, String> {
             args: vec!["compile".into()],
         },
         credentials: CredentialsSource::DefaultChain,
+        bandwidth: config.exports.max_bandwidth.map(|rate| rate.0),
     })
     .map_err(|error| error.to_string())
 }

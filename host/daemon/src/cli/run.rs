@@ -1,44 +1,97 @@
 //! `millstream run`
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Instant;
 
 use millstream_streams::{OpenReport, Store, StoreOptions};
+use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
-use super::{Failed, components, create_folder};
+use super::{Failed, components, create_folder, output};
+use crate::access::Access;
 use crate::config::Config;
 use crate::exports::Supervisor;
+use crate::http;
 use crate::plugins::Plugins;
+use crate::process;
 use crate::producers::Producers;
 use crate::server::Server;
 use crate::service::Service;
+use crate::status::Observer;
+
+/// Files that the host itself has open at most: tables, journals, sockets of exports.
+const OWN_FILES: u64 = 512;
 
 /// Runs the host until it is asked to stop.
 pub(super) async fn run(config: Config) -> Result<(), Failed> {
     let started = Instant::now();
+    let access = Access::load(&config)?;
     let mut interrupt = listen(SignalKind::interrupt())?;
     let mut terminate = listen(SignalKind::terminate())?;
 
-    let store = open_store(&config).await?;
-    let plugins = Arc::new(Plugins::new(components(&config)?, &config));
+    if let Some(files) = process::allow_open_files()
+        && files < config.server.max_connections as u64 + OWN_FILES
+    {
+        tracing::warn!(
+            files,
+            connections = config.server.max_connections,
+            "fewer files may be open than server.max-connections needs; raise the limit (ulimit -n, \
+             or LimitNOFILE of systemd)"
+        );
+    }
+    if !config.variables.is_empty() {
+        let variables = config.variables.join(", ");
+        tracing::info!(
+            variables,
+            "set by the environment, over the configuration file"
+        );
+    }
+    let store = open_in_time(&config).await?;
+    let components = components(&config)?;
+    let plugins = Arc::new(Plugins::new(components.clone(), &config));
     let exports = Supervisor::new(store.clone(), Arc::clone(&plugins), &config.exports);
-    let service = Service::new(store.clone(), exports);
+    let service = Service::new(store.clone(), exports, config.least_part());
     let port_file = config
         .server
         .port_file
         .as_ref()
         .map(|file| config.path(file));
-    let server = Server::bind(&config.server, port_file.as_deref(), service.clone()).await;
-    let server = match server {
-        Ok(server) => server,
+    let bound = async {
+        // First, so that whoever sees the port file finds the socket too.
+        let socket = http::socket::bind(&config.path(&config.storage.folder));
+        let server = Server::bind(
+            &config.server,
+            port_file.as_deref(),
+            access,
+            service.clone(),
+        )
+        .await?;
+        let http = match config.http.listen {
+            Some(listen) => Some(http::bind(listen).await?),
+            None => None,
+        };
+        Ok::<_, String>((server, http, socket))
+    };
+    let (server, http, socket) = match bound.await {
+        Ok(bound) => bound,
         Err(reason) => {
             let _ = store.close().await;
             return Err(Failed::Other(reason));
         }
     };
+    let observer = Observer {
+        service: service.clone(),
+        runtime: components,
+        started,
+        address: server.address(),
+        http: http.as_ref().and_then(|http| http.local_addr().ok()),
+        connections: server.connections(),
+    };
     service.apply(&config.stream).await;
+    let _doors = open_doors(http, socket, &observer);
     let producers = Producers::start(&config, &store, &plugins);
     tracing::info!(
         address = %server.address(),
@@ -48,6 +101,8 @@ pub(super) async fn run(config: Config) -> Result<(), Failed> {
         after = ?started.elapsed(),
         "Stream Manager reporting the state: RUNNING"
     );
+    // For scripts that chose port 0.
+    output::line(format!("listening on {}", server.address()));
 
     let (stop, stopped) = watch::channel(false);
     let server = tokio::spawn(server.run(stopped));
@@ -73,6 +128,39 @@ pub(super) async fn run(config: Config) -> Result<(), Failed> {
 
 fn listen(kind: SignalKind) -> Result<tokio::signal::unix::Signal, String> {
     signal(kind).map_err(|error| format!("cannot listen for signals: {error}"))
+}
+
+/// Serves HTTP until the value is dropped. A host without its socket serves its streams all the same.
+fn open_doors(
+    tcp: Option<TcpListener>,
+    socket: Result<UnixListener, String>,
+    observer: &Observer,
+) -> JoinSet<Infallible> {
+    let mut doors = JoinSet::new();
+    match socket {
+        Ok(listener) => {
+            doors.spawn(http::serve_unix(listener, observer.clone()));
+        }
+        Err(reason) => tracing::warn!("{reason}"),
+    }
+    if let Some(listener) = tcp {
+        doors.spawn(http::serve_tcp(listener, observer.clone()));
+    }
+    doors
+}
+
+async fn open_in_time(config: &Config) -> Result<Store, Failed> {
+    let Some(limit) = config.storage.startup_timeout else {
+        return open_store(config).await;
+    };
+    let opened = tokio::time::timeout(limit.0, open_store(config)).await;
+    opened.unwrap_or_else(|_| {
+        Err(Failed::Other(format!(
+            "the streams were not open after {:?}; look at the disk, or set storage.startup-timeout \
+             higher",
+            limit.0
+        )))
+    })
 }
 
 async fn open_store(config: &Config) -> Result<Store, Failed> {

@@ -2,13 +2,16 @@
 
 use std::io::{IsTerminal, Read};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use millstream_protocol::request::ReadMessagesOptions;
+use millstream_protocol::definition::Destination;
+use millstream_protocol::request::{AuthToken, ReadMessagesOptions};
 use millstream_protocol::response::{Message, MessageStreamInfo, Success};
 use millstream_protocol::{Bounded, Call, Name, ProtocolError, ResponseStatusCode};
 use serde_json::{Value, json};
 
+use super::status::listening;
 use super::{Failed, output};
 use crate::client::{Client, ClientError};
 use crate::config::Config;
@@ -64,6 +67,9 @@ pub(super) struct Common {
     /// Where the host listens [default: server.listen of the configuration]
     #[arg(long, value_name = "ADDRESS")]
     server: Option<SocketAddr>,
+    /// A file with the token to show [default: the variable AWS_CONTAINER_AUTHORIZATION_TOKEN]
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -79,6 +85,8 @@ pub(super) struct Named {
 
 /// Messages that one request of `tail` and `read` asks for.
 const PAGE: u64 = 500;
+/// Where every Stream Manager SDK looks for its token.
+const TOKEN_VARIABLE: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN";
 /// How long one request of `tail` waits.
 const POLL_MILLIS: u64 = 5_000;
 
@@ -103,35 +111,21 @@ impl Common {
     async fn connect(&self, config: &Config) -> Result<Client, Failed> {
         let address = match self.server {
             Some(address) => address,
-            None => listening(config)?,
+            None => listening(config).await?,
         };
-        Ok(Client::connect(address).await?)
+        Ok(Client::connect(address, self.token()?).await?)
     }
-}
 
-/// Where the host of a configuration listens. With port 0 only the host itself knows, and its port
-/// file tells.
-fn listening(config: &Config) -> Result<SocketAddr, Failed> {
-    let mut address = config.server.listen;
-    if address.port() == 0 {
-        let Some(file) = &config.server.port_file else {
-            return Err(Failed::Other(
-                "server.listen has port 0 and there is no server.port-file; name the address with \
-                 --server"
-                    .into(),
-            ));
+    /// The token to show, if there is one; found where the SDKs find theirs.
+    fn token(&self) -> Result<Option<AuthToken>, Failed> {
+        let text = match &self.token_file {
+            Some(file) => std::fs::read_to_string(file).map_err(|error| {
+                format!("the token in {} cannot be read: {error}", file.display())
+            })?,
+            None => std::env::var(TOKEN_VARIABLE).unwrap_or_default(),
         };
-        let file = config.path(file);
-        let text = std::fs::read_to_string(&file).unwrap_or_default();
-        let port = text.trim().parse().map_err(|_| {
-            format!(
-                "{} has no port: the host is not running; start it with `millstream run`",
-                file.display()
-            )
-        })?;
-        address.set_port(port);
+        Ok(AuthToken::new(text.trim()))
     }
-    Ok(address)
 }
 
 impl Named {
@@ -188,11 +182,12 @@ async fn describe(named: &Named, config: &Config) -> Result<(), Failed> {
         }
     ));
     for (export, status) in definition.exports.iter().zip(&info.exports) {
-        output::line(format!(
-            "export      {} ({})",
-            status.identifier,
-            export.kind().key()
-        ));
+        // An address says which plugin; the other kinds are one destination each.
+        let destination = match &export.destination {
+            Destination::Http { uri, .. } => uri,
+            _ => export.kind().key(),
+        };
+        output::line(format!("export      {} ({destination})", status.identifier));
         let last = status.last_exported_sequence_number;
         output::line(format!(
             "            settled up to {}, {} messages delivered, {}",

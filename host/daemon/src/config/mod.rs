@@ -1,22 +1,26 @@
 //! The configuration: one TOML file, or the defaults without any.
 //!
 //! [`Config::load`] reads and checks everything that can be checked without touching what it names.
+//! What the environment variables of the Greengrass component say comes on top ([`environment`]).
 //! Unknown keys are refused, with the nearest known one, because a key that is silently ignored is a
 //! setting that somebody believes in. Relative paths are relative to the file.
 
+mod environment;
 mod problem;
 mod sections;
+mod server;
 mod units;
 
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-pub(crate) use problem::ConfigProblem;
+pub(crate) use problem::{ConfigProblem, nearest};
 pub(crate) use sections::{
-    Exports, Log, LogFormat, LogLevel, OnFull, Persistence, PluginSettings, Plugins, Producer,
-    Restart, Server, Storage, Stream, StreamExport,
+    Exports, Http, Log, LogFormat, LogLevel, OnFull, Persistence, PluginSettings, Plugins,
+    Producer, Restart, Storage, Stream, StreamExport,
 };
+pub(crate) use server::{Authentication, Server};
 pub(crate) use units::Span;
 
 /// The sample that `millstream init` writes. Every key is in it, which a test holds true.
@@ -30,6 +34,7 @@ pub(crate) const DEFAULT_FILE: &str = "millstream.toml";
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Config {
     pub(crate) server: Server,
+    pub(crate) http: Http,
     pub(crate) storage: Storage,
     pub(crate) plugins: Plugins,
     pub(crate) exports: Exports,
@@ -41,6 +46,9 @@ pub(crate) struct Config {
     /// The folder that relative paths start from.
     #[serde(skip)]
     pub(crate) base: PathBuf,
+    /// The environment variables that have set something over the file.
+    #[serde(skip)]
+    pub(crate) variables: Vec<&'static str>,
 }
 
 impl Config {
@@ -54,23 +62,26 @@ impl Config {
         let default = Path::new(DEFAULT_FILE);
         let path = match file {
             Some(path) => path,
-            None if default.exists() => default,
-            None => return Ok(Self::default()),
+            None => default,
         };
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| ConfigProblem::unreadable(path, &error))?;
-        let mut config = Self::parse(path, &text)?;
-        config.base = path.parent().map(Path::to_path_buf).unwrap_or_default();
-        Ok(config)
-    }
-
-    fn parse(path: &Path, text: &str) -> Result<Self, ConfigProblem> {
-        let config: Self =
-            toml::from_str(text).map_err(|error| ConfigProblem::toml(path, text, &error))?;
+        let mut config = if file.is_none() && !default.exists() {
+            Self::default()
+        } else {
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| ConfigProblem::unreadable(path, &error))?;
+            let mut config = Self::parse(path, &text)?;
+            config.base = path.parent().map(Path::to_path_buf).unwrap_or_default();
+            config
+        };
+        environment::apply(&mut config, |name| std::env::var_os(name))?;
         config
             .check()
             .map_err(|reason| ConfigProblem::invalid(path, reason))?;
         Ok(config)
+    }
+
+    fn parse(path: &Path, text: &str) -> Result<Self, ConfigProblem> {
+        toml::from_str(text).map_err(|error| ConfigProblem::toml(path, text, &error))
     }
 
     /// A path from the file, as the program has to open it.
@@ -78,8 +89,16 @@ impl Config {
         self.base.join(path)
     }
 
+    /// The least part of a multipart upload, in bytes. A client cannot ask for less.
+    pub(crate) fn least_part(&self) -> u64 {
+        let s3 = self.plugin.get("s3");
+        let set = s3.and_then(|s3| s3.config.get("minPartSizeBytes")?.as_u64());
+        set.unwrap_or_default().max(sections::LEAST_PART)
+    }
+
     fn check(&self) -> Result<(), String> {
         self.server.check()?;
+        self.http.check()?;
         self.exports.check()?;
         self.plugins.check()?;
         unique(

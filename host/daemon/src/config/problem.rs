@@ -23,11 +23,17 @@ impl ConfigProblem {
         ))
     }
 
-    pub(super) fn invalid(path: &Path, reason: String) -> Self {
+    pub(super) fn variable(name: &str, reason: impl std::fmt::Display) -> Self {
+        Self(format!("the environment variable {name}: {reason}"))
+    }
+
+    /// A file that can be read, and says something that cannot be.
+    pub(crate) fn invalid(path: &Path, reason: String) -> Self {
         Self(format!("{}: {reason}", path.display()))
     }
 
-    pub(super) fn toml(path: &Path, text: &str, error: &toml::de::Error) -> Self {
+    /// A file that is no TOML, or has a key or a value that it may not have.
+    pub(crate) fn toml(path: &Path, text: &str, error: &toml::de::Error) -> Self {
         let place = match error.span() {
             Some(span) => {
                 let before = text.get(..span.start).unwrap_or(text);

@@ -8,50 +8,28 @@ use millstream_protocol::Name;
 use millstream_runtime as runtime;
 use serde::Deserialize;
 
-use super::units::{Size, Span};
+use super::units::{Rate, Size, Span};
 
 /// The longest time that makes sense for one call, or for shutting down.
 const LONGEST: Span = Span::seconds(3600);
 
-/// `[server]`
-#[derive(Debug, Clone, Deserialize)]
+/// `[http]`
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub(crate) struct Server {
-    pub(crate) listen: SocketAddr,
+pub(crate) struct Http {
+    pub(crate) listen: Option<SocketAddr>,
     pub(crate) allow_remote: bool,
-    pub(crate) port_file: Option<PathBuf>,
-    pub(crate) max_connections: usize,
-    pub(crate) max_frame: Size,
 }
 
-impl Default for Server {
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 8088)),
-            allow_remote: false,
-            port_file: None,
-            max_connections: 1024,
-            max_frame: Size::mebibytes(16),
-        }
-    }
-}
-
-impl Server {
+impl Http {
     pub(super) fn check(&self) -> Result<(), String> {
-        if !self.listen.ip().is_loopback() && !self.allow_remote {
-            return Err(format!(
-                "server.listen = \"{}\" would let other machines in, and clients are not \
-                 authenticated; listen on 127.0.0.1, or set server.allow-remote = true",
-                self.listen
-            ));
+        match self.listen {
+            Some(listen) if !listen.ip().is_loopback() && !self.allow_remote => Err(format!(
+                "http.listen = \"{listen}\" would let other machines read the names and the state \
+                 of all streams; listen on 127.0.0.1, or set http.allow-remote = true"
+            )),
+            _ => Ok(()),
         }
-        if !(1..=100_000).contains(&self.max_connections) {
-            return Err("server.max-connections must lie between 1 and 100000".into());
-        }
-        if !(1024..=1 << 30).contains(&self.max_frame.0) {
-            return Err("server.max-frame must lie between 1 KiB and 1 GiB".into());
-        }
-        Ok(())
     }
 }
 
@@ -65,6 +43,7 @@ pub(crate) struct Storage {
     pub(crate) cache: Size,
     pub(crate) memory_streams: Size,
     pub(crate) min_free_disk: Size,
+    pub(crate) startup_timeout: Option<Span>,
 }
 
 impl Default for Storage {
@@ -76,6 +55,7 @@ impl Default for Storage {
             cache: Size::mebibytes(4),
             memory_streams: Size::mebibytes(32),
             min_free_disk: Size::mebibytes(64),
+            startup_timeout: None,
         }
     }
 }
@@ -123,6 +103,7 @@ impl Plugins {
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Exports {
     pub(crate) parallel: usize,
+    pub(crate) max_bandwidth: Option<Rate>,
     pub(crate) linger: Span,
     pub(crate) retry_first: Span,
     pub(crate) retry_longest: Span,
@@ -133,6 +114,7 @@ impl Default for Exports {
     fn default() -> Self {
         Self {
             parallel: 5,
+            max_bandwidth: None,
             linger: Span::seconds(1),
             retry_first: Span::millis(500),
             retry_longest: Span::seconds(300),
@@ -248,10 +230,14 @@ impl ComponentGrants {
     }
 }
 
+/// The least part of a multipart upload, in bytes, by default too (specification 6.7; a limit of S3).
+pub(crate) const LEAST_PART: u64 = 5 << 20;
+
 /// `[plugin.NAME]`
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct PluginSettings {
+    pub(crate) call_interval: Option<Span>,
     pub(crate) grants: ComponentGrants,
     pub(crate) config: serde_json::Map<String, serde_json::Value>,
 }

@@ -1,7 +1,9 @@
 use super::*;
 
 fn parse(text: &str) -> Result<Config, String> {
-    Config::parse(Path::new("millstream.toml"), text).map_err(|problem| problem.to_string())
+    let path = Path::new("millstream.toml");
+    let config = Config::parse(path, text).map_err(|problem| problem.to_string())?;
+    config.check().map(|()| config)
 }
 
 /// The sample with its examples switched on.
@@ -49,6 +51,7 @@ fn the_sample_shows_every_key() {
     let sample = whole_sample();
     for table in [
         "[server]",
+        "[http]",
         "[storage]",
         "[plugins]",
         "[exports]",
@@ -106,8 +109,17 @@ fn a_wrong_type_and_a_wrong_unit_say_what_would_be_right() {
 #[test]
 fn an_address_that_others_can_reach_needs_consent() {
     let error = parse("[server]\nlisten = \"0.0.0.0:8088\"").unwrap_err();
-    assert!(error.contains("allow-remote"), "{error}");
-    parse("[server]\nlisten = \"0.0.0.0:8088\"\nallow-remote = true").unwrap();
+    assert!(
+        error.contains("allow-remote") && error.contains("not authenticated"),
+        "{error}"
+    );
+    let tokens = "[server]\nlisten = \"0.0.0.0:8088\"\nauthentication = \"tokens\"\n";
+    let error = parse(tokens).unwrap_err();
+    assert!(
+        error.contains("allow-remote") && error.contains("encrypted"),
+        "{error}"
+    );
+    parse(&format!("{tokens}allow-remote = true")).unwrap();
 }
 
 #[test]

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use millstream_runtime::{BatchLimits, Message};
-use millstream_streams::{Clock, Error, ReadOptions, SequenceNumber, Store, SystemClock, Watch};
+use millstream_streams::{Error, ReadOptions, SequenceNumber, Store, Watch};
+
+use crate::time::Time;
 
 /// When a batch is complete.
 #[derive(Debug, Clone, Copy)]
@@ -54,6 +56,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// and what else keeps the stream from being read.
 pub(crate) async fn next(
     store: &Store,
+    time: &dyn Time,
     watch: &mut Watch,
     name: &str,
     from: SequenceNumber,
@@ -63,10 +66,7 @@ pub(crate) async fn next(
     let mut batch = read(store, watch, name, from, rule).await?;
     while !is_full(&batch, watch, rule) {
         let age = batch.messages.first().map_or(0, |oldest| {
-            SystemClock
-                .now()
-                .as_millis()
-                .saturating_sub(oldest.ingest_time)
+            time.now().as_millis().saturating_sub(oldest.ingest_time)
         });
         let Some(rest) = rule.linger.checked_sub(Duration::from_millis(age)) else {
             break;
@@ -77,7 +77,7 @@ pub(crate) async fn next(
         let position = watch.position();
         let room = rule.bytes.saturating_sub(payload_bytes(&batch));
         let full = watch.reach_or_grow(from + (rule.messages - 1), position.bytes + room);
-        if let Ok(found) = tokio::time::timeout(rest.min(LOOK_AGAIN), full).await {
+        if let Some(found) = time.limit(rest.min(LOOK_AGAIN), full).await {
             found?;
         }
         batch = read(store, watch, name, from, rule).await?;

@@ -3,7 +3,9 @@
 //! One task for each export of each stream ([`pipeline`]). It reads from its cursor, fills a batch
 //! ([`batch`]), waits for one of the slots that all exports share ([`slots`]), calls the plugin, and
 //! settles what came back ([`settle`]): delivered and rejected messages are done, the others go
-//! again, alone, after a pause ([`retry`]). The cursor is the lowest message that is not settled, so
+//! again, alone, after a pause ([`retry`]). [`progress`] keeps the cursor and [`meter`] counts; what
+//! stands behind a plugin's call is a [`destination`], which a test puts its own in place of. The
+//! cursor is the lowest message that is not settled, so
 //! whatever happens, a message is delivered at least once, and in order for each export.
 //!
 //! The [`supervisor`] holds the tasks against the definitions of the streams: it starts, ends and
@@ -11,14 +13,19 @@
 //! configuration or from an SDK, is [`settings`].
 
 mod batch;
+mod destination;
+mod meter;
 mod pipeline;
 mod plugin_uri;
+mod progress;
 mod retry;
+pub(crate) mod s3_tasks;
 mod settings;
 mod settle;
 mod slots;
 mod supervisor;
 
+pub(crate) use meter::{Meter, Outcome};
 pub(crate) use retry::Backoff;
-pub(crate) use settings::ExportSettings;
+pub(crate) use settings::{ExportSettings, Source};
 pub(crate) use supervisor::Supervisor;

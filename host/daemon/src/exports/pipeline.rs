@@ -2,26 +2,29 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use millstream_runtime::{Exporter, ExporterSettings};
-use millstream_streams::{Clock, Cursor, Error, SequenceNumber, Store, SystemClock, Watch};
+use millstream_streams::{Error, SequenceNumber, Store, Watch};
 use tokio::sync::watch;
 
 use super::batch::{self, Batch, BatchRule};
+use super::destination::{Destination, Destinations, Opened};
+use super::meter::{Outcome, Uploaded};
+use super::progress::Progress;
 use super::retry::Backoff;
 use super::settings::ExportSettings;
-use super::settle::{Settled, Settling};
-use super::slots::Slots;
-use crate::plugins::Plugins;
-use crate::stream_access::StoreAccess;
+use super::settle::Settling;
+use super::slots::{Slot, Slots};
+use crate::time::{Sleep, Time};
 
 /// What all pipelines share.
 #[derive(Clone)]
 pub(super) struct Shared {
     pub(super) store: Store,
-    pub(super) plugins: Arc<Plugins>,
+    pub(super) destinations: Arc<dyn Destinations>,
+    pub(super) time: Arc<dyn Time>,
     pub(super) slots: Arc<Slots>,
+    pub(super) uploaded: Arc<Uploaded>,
     pub(super) linger: Duration,
     pub(super) retry_first: Duration,
     pub(super) retry_longest: Duration,
@@ -30,13 +33,9 @@ pub(super) struct Shared {
 /// An export at work.
 pub(super) struct Pipeline {
     shared: Shared,
-    stream: String,
-    identifier: String,
     settings: ExportSettings,
+    progress: Progress,
     stop: watch::Receiver<bool>,
-    cursor: Cursor,
-    /// Whether the cursor has changed since it was saved.
-    unsaved: bool,
 }
 
 /// Messages that cannot be read are tried again this often before the export goes on behind them.
@@ -45,49 +44,59 @@ const DAMAGE_TRIES: u32 = 4;
 /// A pipeline ends because it was asked to, or because its stream is gone.
 struct Stopped;
 
+/// What a pipeline has in hand between two calls.
+#[derive(Default)]
+struct Between {
+    /// The next batch, if it could be read while a call was under way.
+    ahead: Option<Batch>,
+    /// The slot of the last call, kept while there is more to do: were it given back, an export of
+    /// lower priority would get it although this one has the next batch ready.
+    slot: Option<Slot>,
+    /// Ends when the destination may be called again.
+    pace: Option<Sleep>,
+}
+
 impl Pipeline {
     pub(super) fn new(
         shared: Shared,
-        stream: String,
-        identifier: String,
         settings: ExportSettings,
-        cursor: Cursor,
+        progress: Progress,
         stop: watch::Receiver<bool>,
     ) -> Self {
         Self {
             shared,
-            stream,
-            identifier,
             settings,
+            progress,
             stop,
-            cursor,
-            unsaved: false,
         }
     }
 
     /// Exports until it is asked to stop. A call that is under way then is waited for and settled.
     pub(super) async fn run(mut self) {
         let Err(Stopped) = self.work().await;
-        self.save().await;
+        self.progress.save().await;
     }
 
     async fn work(&mut self) -> Result<Infallible, Stopped> {
-        let (mut exporter, rule) = self.open().await?;
-        let watch = self.shared.store.watch(&self.stream);
+        let (mut opened, rule) = self.open().await?;
+        let watch = self.shared.store.watch(&self.progress.stream);
         let mut watch = watch.map_err(|_| Stopped)?;
         let mut backoff = self.backoff();
-        let mut ahead = None;
+        let mut between = Between::default();
         tracing::info!(
-            stream = self.stream,
-            export = self.identifier,
+            stream = self.progress.stream,
+            export = self.progress.export,
             plugin = self.settings.plugin,
-            from = %self.cursor.next,
+            from = %self.progress.next(),
             "export started"
         );
         loop {
-            let batch = match ahead.take() {
+            let batch = match between.ahead.take() {
                 Some(batch) => batch,
-                None => self.next_batch(&mut watch, &rule, &mut backoff).await?,
+                None => {
+                    between.slot = None;
+                    self.next_batch(&mut watch, &rule, &mut backoff).await?
+                }
             };
             let Batch {
                 messages,
@@ -96,83 +105,143 @@ impl Pipeline {
                 end,
             } = batch;
             let mut settling = Settling::new(messages, end.get());
-            while let Some(group) = settling.current() {
-                let priority = self.settings.priority;
-                let slots = Arc::clone(&self.shared.slots);
-                let slot = self.unless_stopped(slots.acquire(priority)).await?;
-                let attempt = SystemClock.now();
-                let (answer, read, ()) = tokio::join!(
-                    exporter.export(group),
-                    self.read_ahead(&watch, end, &rule, settling.is_last()),
-                    self.save_now(),
-                );
-                drop(slot);
-                self.unsaved = false;
-                ahead = read;
-                let settled = settling.settle(answer);
-                self.cursor.last_attempt = Some(attempt);
-                self.apply(&settled, settling.lowest_unsettled());
-                if settled.delivered_messages > 0 {
+            while settling.current().is_some() {
+                let pause = self
+                    .call(&mut opened, &mut settling, &mut between, &watch, end, &rule)
+                    .await?;
+                if pause.delivered {
                     backoff.reset();
                 }
-                if let Some(at_least) = settled.pause {
+                if let Some(at_least) = pause.wanted {
+                    between.slot = None;
                     self.pause(backoff.pause(at_least)).await?;
                 }
             }
             // Counted when the cursor passes them, so that a stop before that counts them once.
-            self.note_missed(missed);
-            self.note_too_large(&too_large, &rule);
-            self.cursor.next = end;
-            self.unsaved = true;
+            self.progress.note_missed(missed);
+            self.progress.note_too_large(&too_large, &rule);
+            self.progress.pass(end);
+        }
+    }
+
+    /// Hands one group of messages to the destination, and settles what comes back.
+    async fn call(
+        &mut self,
+        opened: &mut Opened,
+        settling: &mut Settling,
+        between: &mut Between,
+        watch: &Watch,
+        end: SequenceNumber,
+        rule: &BatchRule,
+    ) -> Result<AfterCall, Stopped> {
+        let slot = self.turn(between).await?;
+        let group = settling.current().unwrap_or_default();
+        let messages = group.len();
+        let destination = opened.destination.as_mut();
+        let (attempt, started) = (self.shared.time.now(), Instant::now());
+        let before = destination.traffic();
+        let (answer, ahead, ()) = tokio::join!(
+            destination.export(group),
+            self.read_ahead(watch, end, rule, settling.is_last()),
+            self.progress.save_as_it_is(),
+        );
+        self.progress.mark_saved();
+        let outcome = match &answer {
+            Ok(undelivered) if undelivered.is_empty() => Outcome::Delivered,
+            Ok(_) => Outcome::Partial,
+            Err(failure) => Outcome::from(failure),
+        };
+        let settled = settling.settle(answer);
+        self.count(
+            destination,
+            &before,
+            outcome,
+            messages,
+            started.elapsed(),
+            &settled,
+        );
+        self.progress
+            .apply(&settled, settling.lowest_unsettled(), attempt);
+        let has_more = ahead.is_some() || settling.current().is_some();
+        between.ahead = ahead;
+        between.slot = has_more.then_some(slot);
+        if !opened.call_interval.is_zero() {
+            between.pace = Some(self.shared.time.sleep(opened.call_interval));
+        }
+        Ok(AfterCall {
+            delivered: settled.delivered_messages > 0,
+            wanted: settled.pause,
+        })
+    }
+
+    fn count(
+        &self,
+        destination: &dyn Destination,
+        before: &millstream_runtime::Traffic,
+        outcome: Outcome,
+        messages: usize,
+        took: Duration,
+        settled: &super::settle::Settled,
+    ) {
+        let after = destination.traffic();
+        let meter = &self.progress.meter;
+        meter.call(outcome, messages, took);
+        meter.traffic(before, &after);
+        let done = settled.delivered_messages + settled.rejected.len() as u64;
+        meter.retried((messages as u64).saturating_sub(done));
+        self.shared.uploaded.add(
+            self.settings.source,
+            settled.delivered_bytes,
+            after.sent.saturating_sub(before.sent),
+        );
+    }
+
+    /// Waits until the destination may be called: for its pace, and for a slot.
+    async fn turn(&mut self, between: &mut Between) -> Result<Slot, Stopped> {
+        if let Some(pace) = between.pace.take() {
+            between.slot = None;
+            self.progress.save().await;
+            self.unless_stopped(pace).await?;
+        }
+        let (priority, slots) = (self.settings.priority, Arc::clone(&self.shared.slots));
+        let at_once = match between.slot.take() {
+            Some(slot) => slots.keep(slot, priority),
+            None => slots.try_acquire().ok_or_else(|| slots.queue_up(priority)),
+        };
+        match at_once {
+            Ok(slot) => Ok(slot),
+            Err(place) => {
+                // It may take long, and everybody shall see how far this export is.
+                self.progress.save().await;
+                self.unless_stopped(place.turn()).await
+            }
         }
     }
 
     /// Loads and opens the plugin, for as long as it takes: a file can be dropped in at any time.
-    async fn open(&mut self) -> Result<(Exporter, BatchRule), Stopped> {
+    async fn open(&mut self) -> Result<(Opened, BatchRule), Stopped> {
         let mut backoff = self.backoff();
         loop {
-            let plugins = Arc::clone(&self.shared.plugins);
-            let settings = self.settings.clone();
-            let context = self.exporter_settings();
-            let opened = async move {
-                let (component, description) = plugins.exporter(&settings.plugin).await?;
-                plugins.report_missing_grants(&settings.plugin, &description);
-                let exporter = component
-                    .open(context)
-                    .await
-                    .map_err(|error| error.to_string())?;
-                Ok::<_, String>((exporter, description.limits))
-            };
+            let destinations = Arc::clone(&self.shared.destinations);
+            let opened =
+                destinations.open(&self.progress.stream, &self.progress.export, &self.settings);
             match self.unless_stopped(opened).await? {
-                Ok((exporter, limits)) => {
+                Ok(opened) => {
                     let linger = self
                         .settings
                         .batch_interval_millis
                         .map(Duration::from_millis);
                     let linger = linger.unwrap_or(self.shared.linger);
-                    let rule = BatchRule::new(limits, self.settings.batch_size, linger);
-                    return Ok((exporter, rule));
+                    let rule = BatchRule::new(opened.limits, self.settings.batch_size, linger);
+                    return Ok((opened, rule));
                 }
                 Err(reason) => {
-                    self.fail(reason);
+                    self.progress.fail(reason, self.shared.time.now());
                     // What is missing is somebody's next step, so look again soon.
                     let pause = backoff.pause(None).min(Duration::from_secs(10));
                     self.pause(pause).await?;
                 }
             }
-        }
-    }
-
-    fn exporter_settings(&self) -> ExporterSettings {
-        let plugin = &self.settings.plugin;
-        ExporterSettings {
-            label: format!("{plugin} ({}/{})", self.stream, self.identifier),
-            stream_name: self.stream.clone(),
-            export_identifier: self.identifier.clone(),
-            config: self.shared.plugins.config(plugin, &self.settings.config),
-            grants: self.shared.plugins.grants(plugin),
-            limits: self.shared.plugins.limits(),
-            streams: StoreAccess::shared(&self.shared.store),
         }
     }
 
@@ -183,24 +252,31 @@ impl Pipeline {
         backoff: &mut Backoff,
     ) -> Result<Batch, Stopped> {
         // While there is nothing to do, everybody can see how far this export is.
-        self.save().await;
+        self.progress.save().await;
         let mut unreadable = 0;
         loop {
-            let (store, name) = (self.shared.store.clone(), self.stream.clone());
-            let next = batch::next(&store, watch, &name, self.cursor.next, rule);
+            let next = batch::next(
+                &self.shared.store,
+                self.shared.time.as_ref(),
+                watch,
+                &self.progress.stream,
+                self.progress.next(),
+                rule,
+            );
             match self.unless_stopped(next).await? {
                 Ok(batch) => return Ok(batch),
                 Err(Error::NotFound { .. } | Error::Closing) => return Err(Stopped),
                 // A disk that fails for a moment is no reason to lose messages.
                 Err(Error::Damaged { last, .. }) if unreadable >= DAMAGE_TRIES => {
-                    self.note_missed((last + 1) - self.cursor.next);
-                    self.cursor.next = last + 1;
-                    self.unsaved = true;
+                    let behind = last + 1;
+                    self.progress.note_missed(behind - self.progress.next());
+                    self.progress.pass(behind);
                     unreadable = 0;
                 }
                 Err(error) => {
                     unreadable += u32::from(matches!(error, Error::Damaged { .. }));
-                    self.fail(error.to_string());
+                    self.progress
+                        .fail(error.to_string(), self.shared.time.now());
                     self.pause(backoff.pause(None)).await?;
                 }
             }
@@ -217,95 +293,13 @@ impl Pipeline {
         if !is_last || *self.stop.borrow() {
             return None;
         }
-        batch::ahead(&self.shared.store, watch, &self.stream, from, rule).await
-    }
-
-    /// Counts messages that retention or damage took before their turn came.
-    fn note_missed(&mut self, missed: u64) {
-        if missed > 0 {
-            let (stream, export) = (&self.stream, &self.identifier);
-            tracing::warn!(
-                stream,
-                export,
-                messages = missed,
-                "messages were gone before they were exported"
-            );
-            self.cursor.missed_messages += missed;
-        }
-    }
-
-    /// Counts messages that the plugin could never take.
-    fn note_too_large(&mut self, too_large: &[(u64, usize)], rule: &BatchRule) {
-        let (stream, export) = (&self.stream, &self.identifier);
-        for (number, size) in too_large {
-            let reason = format!(
-                "its {size} bytes are more than the plugin takes ({})",
-                rule.message_bytes
-            );
-            tracing::warn!(stream, export, number, reason, "message rejected");
-            self.cursor.last_error = Some(format!("message {number} was rejected: {reason}"));
-        }
-        self.cursor.rejected_messages += too_large.len() as u64;
-    }
-
-    /// Brings the cursor to where a call has left it.
-    fn apply(&mut self, settled: &Settled, lowest_unsettled: u64) {
-        let (stream, export) = (&self.stream, &self.identifier);
-        for (number, reason) in &settled.rejected {
-            tracing::warn!(stream, export, number, reason, "message rejected");
-        }
-        if let Some(error) = &settled.error
-            && self.cursor.last_error.as_ref() != Some(error)
-        {
-            tracing::warn!(stream, export, error, "export failed");
-        } else if settled.error.is_none() && self.cursor.last_error.is_some() {
-            tracing::info!(stream, export, "export works again");
-        }
-        self.cursor.next = SequenceNumber::new(lowest_unsettled).max(self.cursor.next);
-        self.cursor.delivered_messages += settled.delivered_messages;
-        self.cursor.delivered_bytes += settled.delivered_bytes;
-        self.cursor.rejected_messages += settled.rejected.len() as u64;
-        self.cursor.last_error.clone_from(&settled.error);
-        self.unsaved = true;
-    }
-
-    /// Remembers why nothing can be tried.
-    fn fail(&mut self, reason: String) {
-        if self.cursor.last_error.as_ref() != Some(&reason) {
-            let (stream, export) = (&self.stream, &self.identifier);
-            tracing::warn!(stream, export, error = reason, "export cannot work");
-        }
-        self.cursor.last_attempt = Some(SystemClock.now());
-        self.cursor.last_error = Some(reason);
-        self.unsaved = true;
+        let stream = &self.progress.stream;
+        batch::ahead(&self.shared.store, watch, stream, from, rule).await
     }
 
     async fn pause(&mut self, pause: Duration) -> Result<(), Stopped> {
-        self.save().await;
-        self.unless_stopped(tokio::time::sleep(pause)).await
-    }
-
-    async fn save(&mut self) {
-        self.save_now().await;
-        self.unsaved = false;
-    }
-
-    async fn save_now(&self) {
-        if !self.unsaved {
-            return;
-        }
-        let (store, cursor) = (&self.shared.store, self.cursor.clone());
-        match store
-            .save_cursor(&self.stream, &self.identifier, cursor)
-            .await
-        {
-            // An export or a stream that was deleted needs no cursor.
-            Ok(()) | Err(Error::NotFound { .. } | Error::NoSuchExport { .. }) => {}
-            Err(error) => {
-                let (stream, export) = (&self.stream, &self.identifier);
-                tracing::error!(stream, export, %error, "the position of an export was not saved");
-            }
-        }
+        self.progress.save().await;
+        self.unless_stopped(self.shared.time.sleep(pause)).await
     }
 
     fn backoff(&self) -> Backoff {
@@ -322,3 +316,13 @@ impl Pipeline {
         }
     }
 }
+
+/// What follows from a call.
+struct AfterCall {
+    delivered: bool,
+    /// Whether to wait before the next call, and how long at least.
+    wanted: Option<Option<Duration>>,
+}
+
+#[cfg(test)]
+mod tests;

@@ -18,6 +18,18 @@ struct State {
     arrivals: u64,
 }
 
+/// A place in the queue; dropping it gives it up.
+#[derive(Debug)]
+pub(crate) struct Place(oneshot::Receiver<Slot>);
+
+impl Place {
+    /// Waits for the slot.
+    pub(crate) async fn turn(self) -> Slot {
+        // The sender is dropped only after it has sent.
+        self.0.await.unwrap_or(Slot(None))
+    }
+}
+
 /// The right to one call; given back when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Slot(Option<Arc<Slots>>);
@@ -31,22 +43,45 @@ impl Slots {
         })))
     }
 
-    /// Waits for a slot. Dropping the future gives up the place in the queue.
-    pub(crate) async fn acquire(self: &Arc<Self>, priority: u8) -> Slot {
-        let turn = {
-            let mut state = self.lock();
-            if state.free > 0 {
-                state.free -= 1;
-                return Slot(Some(Arc::clone(self)));
-            }
-            let (turn, mine) = oneshot::channel();
-            let place = (priority, state.arrivals);
-            state.arrivals += 1;
-            state.waiting.insert(place, turn);
-            mine
-        };
-        // The sender is dropped only after it has sent.
-        turn.await.unwrap_or(Slot(None))
+    /// Takes a slot if one is free.
+    pub(crate) fn try_acquire(self: &Arc<Self>) -> Option<Slot> {
+        let mut state = self.lock();
+        // While somebody waits, no slot is free.
+        state.free = state.free.checked_sub(1)?;
+        Some(Slot(Some(Arc::clone(self))))
+    }
+
+    /// Takes a place in the queue of those who wait for a slot.
+    pub(crate) fn queue_up(self: &Arc<Self>, priority: u8) -> Place {
+        let (turn, mine) = oneshot::channel();
+        let mut state = self.lock();
+        let place = (priority, state.arrivals);
+        state.arrivals += 1;
+        state.waiting.insert(place, turn);
+        // A slot may have come free since somebody looked.
+        if let Some(free) = state.free.checked_sub(1) {
+            state.free = free;
+            drop(state);
+            self.give_back();
+        }
+        Place(mine)
+    }
+
+    /// Goes on with a slot, unless somebody waits whose turn it is; then it is theirs.
+    pub(crate) fn keep(self: &Arc<Self>, slot: Slot, priority: u8) -> Result<Slot, Place> {
+        let first = self.lock().waiting.keys().next().map(|(first, _)| *first);
+        if first.is_none_or(|first| first > priority) {
+            return Ok(slot);
+        }
+        let place = self.queue_up(priority);
+        drop(slot);
+        Err(place)
+    }
+
+    /// How many wait.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.lock().waiting.len()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -82,44 +117,47 @@ mod tests {
     #[tokio::test]
     async fn the_most_urgent_waits_least_and_equals_keep_their_order() {
         let slots = Slots::new(1);
-        let held = slots.acquire(10).await;
-        let (sender, mut served) = tokio::sync::mpsc::unbounded_channel();
-        for (place, (name, priority)) in [("low", 9), ("first", 2), ("second", 2), ("top", 1)]
-            .into_iter()
-            .enumerate()
-        {
-            let (waiting, sender) = (Arc::clone(&slots), sender.clone());
-            tokio::spawn(async move {
-                let slot = waiting.acquire(priority).await;
-                sender.send(name).unwrap();
-                drop(slot);
-            });
-            // Each has queued up before the next comes.
-            while slots.lock().waiting.len() <= place {
-                tokio::task::yield_now().await;
-            }
-        }
+        let held = slots.try_acquire().unwrap();
+        assert!(slots.try_acquire().is_none());
+        let mut waiting: Vec<_> = [("low", 9), ("first", 2), ("second", 2), ("top", 1)]
+            .map(|(name, priority)| (name, slots.queue_up(priority)))
+            .into();
         drop(held);
-        let mut order = Vec::new();
-        for _ in 0..4 {
-            order.push(served.recv().await.unwrap());
+        for expected in ["top", "first", "second", "low"] {
+            let served = waiting
+                .iter_mut()
+                .position(|(_, place)| !place.0.is_empty())
+                .unwrap();
+            let (name, place) = waiting.remove(served);
+            assert_eq!(name, expected);
+            drop(place.turn().await);
         }
-        assert_eq!(order, ["top", "first", "second", "low"]);
+        assert_eq!(slots.lock().free, 1);
+    }
+
+    #[tokio::test]
+    async fn a_slot_is_kept_before_those_who_are_less_urgent_and_no_others() {
+        let slots = Slots::new(1);
+        let slot = slots.try_acquire().unwrap();
+        let low = slots.queue_up(9);
+        let slot = slots.keep(slot, 5).unwrap();
+        let equal = slots.queue_up(5);
+        let place = slots.keep(slot, 5).unwrap_err();
+        drop(equal.turn().await);
+        drop(place.turn().await);
+        drop(low.turn().await);
+        assert_eq!(slots.lock().free, 1);
     }
 
     #[tokio::test]
     async fn who_gives_up_waiting_takes_no_slot_with_him() {
         let slots = Slots::new(1);
-        let held = slots.acquire(1).await;
-        let mut impatient = Box::pin(slots.acquire(1));
-        tokio::select! {
-            biased;
-            _ = &mut impatient => panic!("the slot is taken"),
-            () = std::future::ready(()) => {}
-        }
-        drop(impatient);
+        let held = slots.try_acquire().unwrap();
+        drop(slots.queue_up(1));
         drop(held);
-        drop(slots.acquire(1).await);
+        // Given up after the slot was handed over, too.
+        let place = slots.queue_up(1);
+        drop(place);
         assert_eq!(slots.lock().free, 1);
     }
 }

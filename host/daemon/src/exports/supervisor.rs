@@ -8,11 +8,15 @@ use millstream_streams::Store;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::destination::PluginDestinations;
+use super::meter::{Meter, Uploaded};
 use super::pipeline::{Pipeline, Shared};
+use super::progress::Progress;
 use super::settings::ExportSettings;
 use super::slots::Slots;
 use crate::config;
 use crate::plugins::Plugins;
+use crate::time::SystemTime;
 
 /// One export of one stream.
 type Key = (String, String);
@@ -23,6 +27,8 @@ pub(crate) struct Supervisor {
     shared: Shared,
     grace: Duration,
     running: Arc<Mutex<HashMap<Key, Running>>>,
+    /// What each export has done, for as long as it exists.
+    meters: Arc<Mutex<HashMap<Key, Arc<Meter>>>>,
 }
 
 struct Running {
@@ -32,9 +38,15 @@ struct Running {
 
 impl Supervisor {
     pub(crate) fn new(store: Store, plugins: Arc<Plugins>, options: &config::Exports) -> Self {
+        let destinations = PluginDestinations {
+            plugins,
+            store: store.clone(),
+        };
         let shared = Shared {
             store,
-            plugins,
+            destinations: Arc::new(destinations),
+            time: Arc::new(SystemTime),
+            uploaded: Arc::default(),
             slots: Slots::new(options.parallel),
             linger: options.linger.0,
             retry_first: options.retry_first.0,
@@ -44,7 +56,19 @@ impl Supervisor {
             shared,
             grace: options.shutdown_grace.0,
             running: Arc::default(),
+            meters: Arc::default(),
         }
+    }
+
+    /// What an export has done since the program started; nothing yet, if it never ran.
+    pub(crate) fn meter(&self, stream: &str, export: &str) -> Arc<Meter> {
+        let key = (stream.to_owned(), export.to_owned());
+        Arc::clone(lock(&self.meters).entry(key).or_default())
+    }
+
+    /// What all exports together have carried away.
+    pub(crate) fn uploaded(&self) -> &Uploaded {
+        &self.shared.uploaded
     }
 
     /// Starts every export of a stream that is enabled and does not run.
@@ -52,7 +76,15 @@ impl Supervisor {
         let Ok(info) = self.shared.store.describe(stream) else {
             return;
         };
-        let mut running = self.running();
+        lock(&self.meters).retain(|(name, export), _| {
+            name != stream
+                || info
+                    .definition
+                    .exports
+                    .iter()
+                    .any(|known| known.identifier == *export)
+        });
+        let mut running = lock(&self.running);
         for (export, (_, cursor)) in info.definition.exports.iter().zip(info.cursors) {
             let key = (stream.to_owned(), export.identifier.clone());
             let alive = running
@@ -71,16 +103,14 @@ impl Supervisor {
                 continue;
             }
             let (stop, stopped) = watch::channel(false);
-            let identifier = export.identifier.clone();
-            let shared = self.shared.clone();
-            let pipeline = Pipeline::new(
-                shared,
+            let progress = Progress::new(
+                self.shared.store.clone(),
                 stream.to_owned(),
-                identifier,
-                settings,
+                export.identifier.clone(),
                 cursor,
-                stopped,
+                self.meter(stream, &export.identifier),
             );
+            let pipeline = Pipeline::new(self.shared.clone(), settings, progress, stopped);
             running.insert(
                 key,
                 Running {
@@ -102,6 +132,7 @@ impl Supervisor {
     pub(crate) async fn abandon(&self, stream: &str) {
         let stopping = self.take(|(name, _)| name == stream);
         self.end(stopping, Duration::ZERO).await;
+        lock(&self.meters).retain(|(name, _), _| name != stream);
     }
 
     /// Ends all exports.
@@ -111,7 +142,7 @@ impl Supervisor {
     }
 
     fn take(&self, which: impl Fn(&Key) -> bool) -> Vec<Running> {
-        self.running()
+        lock(&self.running)
             .extract_if(|key, _| which(key))
             .map(|(_, running)| running)
             .collect()
@@ -133,8 +164,9 @@ impl Supervisor {
             }
         }
     }
+}
 
-    fn running(&self) -> MutexGuard<'_, HashMap<Key, Running>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// The values behind these locks are whole after each statement, so a panic elsewhere spoils nothing.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

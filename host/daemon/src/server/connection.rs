@@ -5,34 +5,27 @@
 //! hundreds. Reads run beside, so that a long poll holds nothing up. The rest is carried out in
 //! order, after the appends before it were handed over.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use millstream_protocol::frame::Incoming;
-use millstream_protocol::handshake::{
-    MAX_CONNECT_LENGTH, check_connect_version, encode_acceptance, encode_refusal, negotiate,
-    take_connect_version, unexpected_operation,
-};
 use millstream_protocol::{
-    Call, Failure, FrameDecoder, Name, Request, RequestError, RequestId, ResponseEncoder,
-    ResponseStatusCode, Version, decode_request,
+    Call, Failure, FrameDecoder, Name, Operation, Request, RequestError, RequestId,
+    ResponseEncoder, ResponseStatusCode, decode_request,
 };
 use millstream_streams::{Error, Payloads, StreamHandle};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::AsyncReadExt;
 use tokio::net::tcp::OwnedReadHalf;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::greeting::Greeted;
 use super::outgoing::{self, Outgoing};
 use super::reads::Read;
-use super::{Context, requests};
+use super::{Context, permission, requests};
+use crate::access::Client;
 
-/// A client that has not introduced itself by then is not one.
-const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 /// The buffer of a connection that says little, and of one that says much.
 const SMALL_READ: usize = 4 << 10;
 const LARGE_READ: usize = 64 << 10;
@@ -51,26 +44,18 @@ const RESULTS: usize = 2;
 ///
 /// Why it ended otherwise than by the peer closing it, for the log.
 pub(super) async fn serve(
-    mut socket: TcpStream,
-    peer: SocketAddr,
+    greeted: Greeted,
     context: Arc<Context>,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), String> {
-    socket
-        .set_nodelay(true)
-        .map_err(|error| error.to_string())?;
-    let mut buffer = BytesMut::with_capacity(SMALL_READ);
-    let greeting = greet(&mut socket, &mut buffer, peer);
-    let version = tokio::select! {
-        _ = stop.wait_for(|stop| *stop) => return Ok(()),
-        greeted = tokio::time::timeout(HANDSHAKE_TIME, greeting) => {
-            greeted.map_err(|_| "no handshake within 10 s".to_owned())??
-        }
-    };
-    let Some(version) = version else {
-        return Ok(());
-    };
-
+    let Greeted {
+        socket,
+        buffer,
+        version,
+        client,
+        place,
+        ..
+    } = greeted;
     let encoder = ResponseEncoder::new(version, context.max_frame);
     let (reading, writing) = socket.into_split();
     let (outgoing, queue) = mpsc::channel(OUTGOING);
@@ -85,96 +70,19 @@ pub(super) async fn serve(
         reads: JoinSet::new(),
         waiting: Vec::new(),
         results: Arc::new(Semaphore::new(RESULTS)),
+        client: client.clone(),
         context,
     };
     let ended = tokio::select! {
         _ = stop.wait_for(|stop| *stop) => Ok(()),
+        () = client.revoked() => Err("the client was removed, or got another token".to_owned()),
         ended = reader.run() => ended,
     };
     // What was handed over is answered; waiting reads end with the connection.
     drop(reader);
     let _ = writer.await;
+    drop(place);
     ended
-}
-
-/// Takes the handshake; none if the peer went away or was refused.
-async fn greet(
-    socket: &mut TcpStream,
-    buffer: &mut BytesMut,
-    peer: SocketAddr,
-) -> Result<Option<Version>, String> {
-    let mut decoder = FrameDecoder::new(MAX_CONNECT_LENGTH);
-    let mut begun = false;
-    let frame = loop {
-        if !begun && let Some(byte) = take_connect_version(buffer) {
-            if let Err(failure) = check_connect_version(byte) {
-                return refuse(socket, None, &failure).await;
-            }
-            begun = true;
-        }
-        if begun {
-            match decoder
-                .next_frame(buffer)
-                .map_err(|error| error.to_string())?
-            {
-                Some(Incoming::Frame(frame)) => break frame,
-                Some(Incoming::TooLarge(frame)) => {
-                    let error = frame.into_request_error();
-                    return refuse(socket, error.request_id.as_ref(), &error.failure()).await;
-                }
-                None => {}
-            }
-        }
-        if socket
-            .read_buf(buffer)
-            .await
-            .map_err(|error| error.to_string())?
-            == 0
-        {
-            return Ok(None);
-        }
-    };
-    match decode_request(frame.operation, &frame.payload) {
-        Ok(Request {
-            request_id,
-            call: Call::Connect(connect),
-        }) => match negotiate(&connect) {
-            Ok(version) => {
-                let mut out = BytesMut::new();
-                let server = env!("CARGO_PKG_VERSION");
-                encode_acceptance(&mut out, &request_id, version, server, &peer.to_string());
-                socket
-                    .write_all(&out)
-                    .await
-                    .map_err(|error| error.to_string())?;
-                Ok(Some(version))
-            }
-            Err(failure) => refuse(socket, Some(&request_id), &failure).await,
-        },
-        Ok(request) => {
-            let failure = unexpected_operation(frame.operation);
-            refuse(socket, Some(&request.request_id), &failure).await
-        }
-        Err(error) if error.operation == millstream_protocol::Operation::ConnectResponse => {
-            refuse(socket, error.request_id.as_ref(), &error.failure()).await
-        }
-        Err(error) => {
-            let failure = unexpected_operation(frame.operation);
-            refuse(socket, error.request_id.as_ref(), &failure).await
-        }
-    }
-}
-
-async fn refuse(
-    socket: &mut TcpStream,
-    id: Option<&RequestId>,
-    failure: &Failure,
-) -> Result<Option<Version>, String> {
-    let mut out = BytesMut::new();
-    encode_refusal(&mut out, id, failure);
-    let _ = socket.write_all(&out).await;
-    let _ = socket.shutdown().await;
-    Err(format!("the client was refused: {failure}"))
 }
 
 /// Appends that go to the store together.
@@ -199,7 +107,18 @@ struct Reader {
     reads: JoinSet<RequestId>,
     waiting: Vec<RequestId>,
     results: Arc<Semaphore>,
+    client: Client,
     context: Arc<Context>,
+}
+
+impl Run {
+    /// Whether this is an append to the stream of the one before it, for which all is known.
+    fn knows(&self, call: &Call) -> bool {
+        match (call, &self.stream) {
+            (Call::Append { name, .. }, Some((known, _))) => known == name,
+            _ => false,
+        }
+    }
 }
 
 /// The peer is gone, or does not take answers any more.
@@ -259,6 +178,15 @@ impl Reader {
         let arrival = Instant::now();
         let id = request.request_id;
         self.await_namesakes(&id).await;
+        if !self.run.knows(&request.call)
+            && let Err(forbidden) = permission::check(&self.client, &request.call)
+        {
+            self.hand_over().await?;
+            let operation = request.call.operation().response();
+            return self
+                .fail(operation, &id, &permission::refusal(&forbidden))
+                .await;
+        }
         match request.call {
             Call::Append { name, payload } => {
                 self.append(id, name, payload);
@@ -281,7 +209,9 @@ impl Reader {
             }
             call => {
                 self.hand_over().await?;
-                let frame = requests::carry_out(&self.context, &self.encoder, &id, call).await;
+                let frame =
+                    requests::carry_out(&self.context, &self.client, &self.encoder, &id, call)
+                        .await;
                 self.send(Outgoing::Frames(frame)).await
             }
         }
@@ -365,10 +295,18 @@ impl Reader {
         if let Err(Gone) = self.hand_over().await {
             return Ok(Err(Gone));
         }
+        Ok(self.fail(error.operation, id, &error.failure()).await)
+    }
+
+    async fn fail(
+        &self,
+        operation: Operation,
+        id: &RequestId,
+        failure: &Failure,
+    ) -> Result<(), Gone> {
         let mut frame = BytesMut::new();
-        self.encoder
-            .failed(&mut frame, error.operation, id, &error.failure());
-        Ok(self.send(Outgoing::Frames(frame)).await)
+        self.encoder.failed(&mut frame, operation, id, failure);
+        self.send(Outgoing::Frames(frame)).await
     }
 
     async fn send(&self, outgoing: Outgoing) -> Result<(), Gone> {

@@ -1,10 +1,14 @@
 //! The Stream Manager protocol on a TCP port.
 //!
-//! One task reads a connection, one writes it ([`connection`]); what a request means is in
-//! [`requests`] and [`reads`]. Malformed frames end at most the connection they came on.
+//! A connection begins in the [`lobby`], where it introduces itself ([`greeting`]). Then one task reads
+//! it, one writes it ([`connection`]); which right a request takes is in [`permission`], what it means
+//! in [`requests`] and [`reads`]. Malformed frames end at most the connection they came on.
 
 mod connection;
+mod greeting;
+mod lobby;
 mod outgoing;
+mod permission;
 mod reads;
 mod requests;
 
@@ -12,17 +16,24 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
+use crate::access::Access;
 use crate::config;
 use crate::service::Service;
+use greeting::Greeted;
+use lobby::Lobby;
 
 /// What every connection needs.
-pub(crate) struct Context {
-    pub(crate) service: Service,
-    pub(crate) max_frame: usize,
+struct Context {
+    access: Access,
+    service: Service,
+    max_frame: usize,
+    max_connections: usize,
+    /// Places for connections; a connection has one from the end of its handshake on.
+    places: Arc<Semaphore>,
 }
 
 /// A port that is bound.
@@ -30,7 +41,6 @@ pub(crate) struct Server {
     listener: TcpListener,
     address: SocketAddr,
     context: Arc<Context>,
-    places: Arc<Semaphore>,
 }
 
 impl Server {
@@ -42,6 +52,7 @@ impl Server {
     pub(crate) async fn bind(
         options: &config::Server,
         port_file: Option<&Path>,
+        access: Access,
         service: Service,
     ) -> Result<Self, String> {
         let listener = TcpListener::bind(options.listen).await.map_err(|error| {
@@ -62,12 +73,17 @@ impl Server {
                 format!("cannot write server.port-file {}: {error}", file.display())
             })?;
         }
-        let max_frame = usize::try_from(options.max_frame.0).unwrap_or(usize::MAX);
+        let context = Context {
+            access,
+            service,
+            max_frame: usize::try_from(options.max_frame.0).unwrap_or(usize::MAX),
+            max_connections: options.max_connections,
+            places: Arc::new(Semaphore::new(options.max_connections)),
+        };
         Ok(Self {
             listener,
             address,
-            context: Arc::new(Context { service, max_frame }),
-            places: Arc::new(Semaphore::new(options.max_connections)),
+            context: Arc::new(context),
         })
     }
 
@@ -76,49 +92,61 @@ impl Server {
         self.address
     }
 
-    /// Serves until it is asked to stop; requests that were read by then are answered.
-    pub(crate) async fn run(self, mut stop: watch::Receiver<bool>) {
-        let mut connections = JoinSet::new();
-        loop {
-            let accepted = tokio::select! {
-                _ = stop.wait_for(|stop| *stop) => break,
-                accepted = self.listener.accept() => accepted,
-            };
-            while connections.try_join_next().is_some() {}
-            match accepted {
-                Ok((socket, peer)) => {
-                    self.admit(socket, peer, stop.clone(), &mut connections);
-                }
-                Err(error) => {
-                    // Out of file descriptors, most likely: connections that end free some.
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-                }
-            }
-        }
-        drop(self.listener);
-        while connections.join_next().await.is_some() {}
+    /// Counts the connections that are open.
+    pub(crate) fn connections(&self) -> Arc<dyn Fn() -> usize + Send + Sync> {
+        let context = Arc::clone(&self.context);
+        Arc::new(move || {
+            let free = context.places.available_permits();
+            context.max_connections.saturating_sub(free)
+        })
     }
 
-    fn admit(
-        &self,
-        socket: TcpStream,
-        peer: SocketAddr,
-        stop: watch::Receiver<bool>,
-        connections: &mut JoinSet<()>,
-    ) {
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-            tracing::warn!(%peer, "connection refused: server.max-connections are open");
-            return;
-        };
-        let context = Arc::clone(&self.context);
-        connections.spawn(async move {
-            tracing::debug!(%peer, "connected");
-            match connection::serve(socket, peer, context, stop).await {
-                Ok(()) => tracing::debug!(%peer, "disconnected"),
-                Err(reason) => tracing::info!(%peer, reason, "connection closed"),
-            }
-            drop(place);
+    /// Serves until it is asked to stop; requests that were read by then are answered.
+    pub(crate) async fn run(self, mut stop: watch::Receiver<bool>) {
+        let mut lobby = Lobby::default();
+        let mut connections = JoinSet::new();
+        let stopped = stop.clone();
+        let mut stopping = std::pin::pin!(async move {
+            // It fails when the sender is gone, which means the same.
+            let _ = stop.wait_for(|stop| *stop).await;
         });
+        let mut following = std::pin::pin!(self.context.access.follow());
+        loop {
+            tokio::select! {
+                () = &mut stopping => break,
+                () = &mut following => {}
+                accepted = self.listener.accept(), if lobby.has_room() => match accepted {
+                    Ok((socket, peer)) => {
+                        let context = Arc::clone(&self.context);
+                        lobby.enter(greeting::greet(socket, peer, context));
+                    }
+                    Err(error) => {
+                        // Out of file descriptors, most likely: connections that end free some.
+                        tracing::warn!(%error, "a connection could not be accepted");
+                        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                    }
+                },
+                greeted = lobby.leave() => {
+                    if let Some(greeted) = greeted {
+                        let context = Arc::clone(&self.context);
+                        connections.spawn(serve(greeted, context, stopped.clone()));
+                    }
+                }
+                Some(_) = connections.join_next() => {}
+            }
+        }
+        drop((self.listener, lobby));
+        while connections.join_next().await.is_some() {}
+    }
+}
+
+async fn serve(greeted: Greeted, context: Arc<Context>, stop: watch::Receiver<bool>) {
+    let peer = greeted.peer;
+    let client = greeted.client.name().cloned();
+    let client = client.as_ref().map(|name| name.as_str());
+    tracing::debug!(%peer, client, "connected");
+    match connection::serve(greeted, context, stop).await {
+        Ok(()) => tracing::debug!(%peer, client, "disconnected"),
+        Err(reason) => tracing::info!(%peer, client, reason, "connection closed"),
     }
 }

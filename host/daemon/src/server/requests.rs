@@ -8,11 +8,12 @@ use millstream_protocol::{
 use millstream_streams::Error;
 
 use super::Context;
-use crate::definition;
+use crate::access::Client;
 
 /// Carries out everything but appends and reads, and writes the answer.
 pub(super) async fn carry_out(
     context: &Context,
+    client: &Client,
     encoder: &ResponseEncoder,
     id: &RequestId,
     call: Call,
@@ -21,18 +22,20 @@ pub(super) async fn carry_out(
     let operation = call.operation().response();
     let service = &context.service;
     let done = match call {
-        Call::Create(wire) => match definition::from_wire(&wire, service.store()) {
+        Call::Create(wire) => match service.accept(&wire) {
             Ok(definition) => service.create(definition).await,
             Err(error) => Err(error),
         },
-        Call::Update(wire) => match definition::from_wire(&wire, service.store()) {
+        Call::Update(wire) => match service.accept(&wire) {
             Ok(definition) => service.update(definition).await,
             Err(error) => Err(error),
         },
         Call::Delete(name) => service.delete(name.as_str()).await,
         Call::List => {
             let names = service.store().list();
-            encoder.streams(&mut out, id, names.iter().map(|name| name.as_str()));
+            let mut seen: Vec<_> = names.iter().map(|name| name.as_str()).collect();
+            seen.retain(|name| client.sees(name));
+            encoder.streams(&mut out, id, seen);
             return out;
         }
         Call::Describe(name) => match service.describe(name.as_str()) {

@@ -9,8 +9,9 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use tokio::time::{Instant, Sleep};
 use wasmtime_wasi_http::{Error, WasiBody};
+
+use crate::deadline::Deadline;
 
 /// How long a guest has to finish the body of a request that has failed.
 const DRAIN_TIME: Duration = Duration::from_secs(1);
@@ -62,17 +63,13 @@ impl Body for LentBody {
 /// Ends with an error when no frame comes for a time.
 pub(super) struct TimedBody {
     body: Incoming,
-    between: Duration,
-    deadline: Pin<Box<Sleep>>,
+    deadline: Deadline,
 }
 
 impl TimedBody {
-    pub(super) fn new(body: Incoming, between: Duration) -> Self {
-        Self {
-            body,
-            between,
-            deadline: Box::pin(tokio::time::sleep(between)),
-        }
+    /// The deadline starts again with each frame.
+    pub(super) fn new(body: Incoming, deadline: Deadline) -> Self {
+        Self { body, deadline }
     }
 }
 
@@ -86,8 +83,7 @@ impl Body for TimedBody {
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         match Pin::new(&mut self.body).poll_frame(context) {
             Poll::Ready(Some(Ok(frame))) => {
-                let next = Instant::now() + self.between;
-                self.deadline.as_mut().reset(next);
+                self.deadline.restart();
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(error))) => {
@@ -95,9 +91,7 @@ impl Body for TimedBody {
                 Poll::Ready(Some(Err(Error::HttpResponseIncomplete)))
             }
             Poll::Ready(None) => Poll::Ready(None),
-            Poll::Pending => self
-                .deadline
-                .as_mut()
+            Poll::Pending => Pin::new(&mut self.deadline)
                 .poll(context)
                 .map(|()| Some(Err(Error::ConnectionReadTimeout))),
         }

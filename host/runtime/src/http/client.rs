@@ -4,6 +4,7 @@
 //! another that may speak to the same name. To keep a connection to a private address from serving a
 //! component whose grant reaches only public ones, each [`Reach`] has a pool of its own.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -19,6 +20,7 @@ use wasmtime_wasi_http::{Error, WasiBody};
 use super::address::Reach;
 use super::fault;
 use super::resolver::Resolver;
+use crate::deadline::{Deadline, Waits};
 
 /// Idle connections kept for each host.
 const MAX_IDLE: usize = 4;
@@ -32,10 +34,12 @@ const PING_TIMEOUT: Duration = Duration::from_secs(10);
 type Pool = Client<HttpsConnector<HttpConnector<Resolver>>, WasiBody>;
 
 /// The time limits of one request.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Timeouts {
     pub(super) connect: Duration,
+    /// From the connection to the head of the response, `waits` left out.
     pub(super) first_byte: Duration,
+    pub(super) waits: Arc<Waits>,
 }
 
 /// The client of all components; it is made when the first request is sent.
@@ -74,7 +78,8 @@ impl HttpClient {
                 return Err(SendError::Code(Error::ConnectionTimeout));
             }
         }
-        match tokio::time::timeout(timeouts.first_byte, response).await {
+        let answer = Deadline::after(timeouts.first_byte, timeouts.waits).cover(response);
+        match answer.await {
             Ok(answer) => answer.map_err(SendError::Client),
             Err(_) => Err(SendError::Code(Error::ConnectionReadTimeout)),
         }

@@ -15,8 +15,10 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
 use super::body::{LentBody, TimedBody};
 use super::client::{CONNECT_TIMEOUT, SendError, Timeouts};
 use super::destination::Destination;
+use super::pace::Pacer;
 use super::sign::{self, SigningScope};
 use super::{HttpHost, TrafficCounter, fault};
+use crate::deadline::{Deadline, Waits};
 use crate::grants::Grants;
 use crate::log::PluginLog;
 use crate::sandbox::Sandbox;
@@ -35,6 +37,9 @@ pub(super) struct Exchange {
     /// The longest that any time limit of a request may be.
     longest: Duration,
     traffic: Arc<TrafficCounter>,
+    waits: Arc<Waits>,
+    /// None if the bandwidth has no ceiling.
+    pacer: Option<Pacer>,
     turns: Semaphore,
 }
 
@@ -48,6 +53,10 @@ enum Refusal {
 
 impl Exchange {
     pub(super) fn new(host: Arc<HttpHost>, sandbox: &Sandbox) -> Self {
+        let pacer = host
+            .line
+            .as_ref()
+            .map(|line| Pacer::new(Arc::clone(line), Arc::clone(&sandbox.waits)));
         Self {
             host,
             plugin: sandbox.plugin.clone(),
@@ -55,6 +64,8 @@ impl Exchange {
             grants: Arc::clone(&sandbox.grants),
             longest: sandbox.limits.call_deadline,
             traffic: Arc::clone(&sandbox.traffic),
+            waits: Arc::clone(&sandbox.waits),
+            pacer,
             turns: Semaphore::new(MAX_UNDER_WAY),
         }
     }
@@ -104,16 +115,27 @@ impl Exchange {
             Err(Refusal::Answer(answer)) => return Ok(answer),
         };
 
-        self.traffic.request();
+        let head = head_len(&parts);
+        self.traffic.request(head);
+        let body = match &self.pacer {
+            Some(pacer) => {
+                pacer.pass(head).await;
+                pacer.body(body)
+            }
+            None => body,
+        };
         let sent = Arc::clone(&self.traffic);
         let body = body.inspect_frame(move |frame| sent.sent(data_len(frame)));
         let request = Request::from_parts(parts, body.boxed_unsync());
+        // Half of a call: a guest learns that an answer does not come before its call is cut off.
+        let usual = self.longest / 2;
         let within = |wanted: Option<Duration>, usual| wanted.unwrap_or(usual).min(self.longest);
         let timeouts = Timeouts {
             connect: within(options.connect_timeout, CONNECT_TIMEOUT),
-            first_byte: within(options.first_byte_timeout, self.longest),
+            first_byte: within(options.first_byte_timeout, usual),
+            waits: Arc::clone(&self.waits),
         };
-        let between = within(options.between_bytes_timeout, self.longest);
+        let between = within(options.between_bytes_timeout, usual);
         let response = self
             .host
             .client
@@ -125,7 +147,7 @@ impl Exchange {
             })?;
         let received = Arc::clone(&self.traffic);
         Ok(response.map(|body| {
-            TimedBody::new(body, between)
+            TimedBody::new(body, Deadline::after(between, Arc::clone(&self.waits)))
                 .inspect_frame(move |frame| received.received(data_len(frame)))
                 .boxed_unsync()
         }))
@@ -187,6 +209,24 @@ impl Exchange {
             ),
         }
     }
+}
+
+/// The size of a request's head as HTTP/1.1 writes it. HTTP/2 takes less.
+fn head_len(parts: &Parts) -> usize {
+    const LINE: usize = "  HTTP/1.1\r\n".len();
+    const HEADER: usize = ": \r\n".len();
+    let path = parts
+        .uri
+        .path_and_query()
+        .map_or(1, |path| path.as_str().len());
+    let authority = parts.uri.authority().map_or(0, |name| name.as_str().len());
+    let headers: usize = parts
+        .headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len() + HEADER)
+        .sum();
+    // The client adds the header `host`; an empty line ends the head.
+    parts.method.as_str().len() + path + LINE + headers + "host".len() + authority + HEADER + 2
 }
 
 fn data_len(frame: &Frame<Bytes>) -> usize {

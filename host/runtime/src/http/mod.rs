@@ -7,18 +7,21 @@
 //!    removed and the request is signed with those of the host (`sign`);
 //! 3. the address behind the name must be one that the grant may mean (`resolver`, `address`), so
 //!    that a name server cannot point a component at the device's own network;
-//! 4. it is sent over a pooled connection, within time limits (`client`), and its bytes are counted
+//! 4. where a ceiling is set, it waits for its share of the bandwidth (`bandwidth`, `pace`);
+//! 5. it is sent over a pooled connection, within time limits (`client`), and its bytes are counted
 //!    (`traffic`).
 //!
 //! Redirects are answers like any other: the guest follows them, through the same steps. Proxy
 //! settings of the environment are not used.
 
 mod address;
+mod bandwidth;
 mod body;
 mod client;
 mod destination;
 mod exchange;
 mod fault;
+mod pace;
 mod resolver;
 mod sign;
 mod traffic;
@@ -33,7 +36,9 @@ use crate::credentials::{Credentials, CredentialsSource};
 use crate::sandbox::Sandbox;
 use client::HttpClient;
 use exchange::Exchange;
+use pace::Line;
 
+pub use bandwidth::Bandwidth;
 pub use traffic::Traffic;
 pub(crate) use traffic::TrafficCounter;
 
@@ -41,18 +46,21 @@ pub(crate) use traffic::TrafficCounter;
 /// resources it limits what unsent bodies can hold.
 const BODY_CHUNK: usize = 128 << 10;
 
-/// What all components share: the client, the credentials and the count of all bytes.
+/// What all components share: the client, the credentials, the line and the count of all bytes.
 pub(crate) struct HttpHost {
     client: HttpClient,
     credentials: Credentials,
+    /// None if it has no ceiling.
+    line: Option<Arc<Line>>,
     total: Arc<TrafficCounter>,
 }
 
 impl HttpHost {
-    pub(crate) fn new(credentials: CredentialsSource) -> Self {
+    pub(crate) fn new(credentials: CredentialsSource, bandwidth: Option<Bandwidth>) -> Self {
         Self {
             client: HttpClient::default(),
             credentials: Credentials::new(credentials),
+            line: bandwidth.map(Line::new),
             total: TrafficCounter::new(),
         }
     }

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Requests and bytes of bodies since the start. Headers, TLS and repeats by TCP are not counted.
+/// Requests and bytes since the start. TLS, repeats by TCP, and sockets of `wasi:sockets` are not
+/// counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Traffic {
     /// Requests that were let through.
     pub requests: u64,
-    /// Bytes of request bodies.
+    /// Bytes of requests: of their heads, by estimate, once they are let through, and of their bodies
+    /// as they are sent.
     pub sent: u64,
     /// Bytes of response bodies.
     pub received: u64,
@@ -35,8 +37,10 @@ impl TrafficCounter {
         })
     }
 
-    pub(super) fn request(&self) {
+    /// Counts a request and its head.
+    pub(super) fn request(&self, head: usize) {
         self.add(|counter| &counter.requests, 1);
+        self.sent(head);
     }
 
     pub(super) fn sent(&self, bytes: usize) {
@@ -74,14 +78,14 @@ mod tests {
             TrafficCounter::within(&total),
             TrafficCounter::within(&total),
         );
-        a.request();
+        a.request(2);
         a.sent(3);
         b.received(4);
         assert_eq!(
             a.snapshot(),
             Traffic {
                 requests: 1,
-                sent: 3,
+                sent: 5,
                 received: 0
             }
         );
@@ -89,7 +93,7 @@ mod tests {
             total.snapshot(),
             Traffic {
                 requests: 1,
-                sent: 3,
+                sent: 5,
                 received: 4
             }
         );

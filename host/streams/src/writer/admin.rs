@@ -14,7 +14,6 @@ use crate::memory::MemoryUse;
 use crate::segment::{Ledger, Position};
 use crate::stream::Stream;
 use crate::types::{SequenceNumber, StreamId, StreamName};
-use crate::writer::group::Group;
 
 impl Writer {
     pub(super) fn create(&mut self, definition: StreamDefinition) -> Result<(), Error> {
@@ -70,7 +69,7 @@ impl Writer {
             });
         };
         let before = Arc::clone(&open.definition);
-        check_update(&before, &definition, open.ledger.position())?;
+        before.check_update(&definition, open.ledger.position())?;
         if let Some(id) = disk_id(open) {
             self.catalog.replace(id, definition.clone())?;
         }
@@ -83,8 +82,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Keeps the cursors of exports that stay, begins those that are new or were given another
-    /// start, and ends the others.
+    /// Keeps the cursors of exports that stay, begins those that are new or were given a place to begin
+    /// at, and ends the others.
     fn move_cursors(
         &mut self,
         stream: &Stream,
@@ -97,14 +96,11 @@ impl Writer {
         };
         let mut moved = HashMap::new();
         for export in &after.exports {
-            let same = before
-                .export(&export.identifier)
-                .is_some_and(|known| known.start == export.start);
-            let kept = stream
-                .cursors()
-                .get(&export.identifier)
-                .filter(|_| same)
-                .cloned();
+            let known = before.export(&export.identifier);
+            let moves = export.asks_to_move(known.map(|known| known.start));
+            let kept = (!moves)
+                .then(|| stream.cursors().get(&export.identifier).cloned())
+                .flatten();
             let cursor = kept.unwrap_or_else(|| Cursor::starting_at(export.start));
             if let Some(id) = stream.id {
                 let record = Record::new(export.start, cursor.clone());
@@ -173,8 +169,8 @@ impl Writer {
     /// Deletes segments whose messages have all outlived their time.
     pub(super) fn expire(&mut self) -> Result<(), Error> {
         self.usable()?;
-        let now = self.clock.now();
-        let mut group = Group::new(now);
+        let mut group = self.begin();
+        let now = group.now();
         for open in self.streams.values_mut() {
             let Some(time_to_live) = open.definition.time_to_live_millis else {
                 continue;
@@ -186,35 +182,4 @@ impl Writer {
         self.commit(group);
         self.usable()
     }
-}
-
-/// The rules of an update (protocol specification, 6.4).
-fn check_update(
-    before: &StreamDefinition,
-    after: &StreamDefinition,
-    position: Position,
-) -> Result<(), Error> {
-    if before.is_memory() != after.is_memory() {
-        return Err(Error::UpdateNotAllowed {
-            field: "persistence",
-        });
-    }
-    let invalid = |reason: String| Err(Error::InvalidDefinition { reason });
-    if after.max_size < position.bytes {
-        return invalid(format!(
-            "maxSize ({}) must not be below what the stream holds ({} bytes)",
-            after.max_size, position.bytes
-        ));
-    }
-    for export in &after.exports {
-        let known = before.export(&export.identifier).map(|known| known.start);
-        let changed = known.unwrap_or(SequenceNumber::ZERO) != export.start;
-        if changed && export.start + 1 >= position.tail {
-            return invalid(format!(
-                "startSequenceNumber ({}) of export {} must be less than the newest sequence number",
-                export.start, export.identifier
-            ));
-        }
-    }
-    Ok(())
 }

@@ -30,6 +30,9 @@ struct Draft {
 #[derive(Default)]
 struct Touched {
     drafts: Vec<Draft>,
+    /// Messages that this group brings, and the bytes of their payloads.
+    messages: u64,
+    payload_bytes: u64,
     /// Bytes that this group deletes by moving the head.
     trimmed: u64,
 }
@@ -72,6 +75,11 @@ impl Group {
         }
     }
 
+    /// The ingest time of its messages.
+    pub(super) fn now(&self) -> Timestamp {
+        self.now
+    }
+
     /// What has come together, in bytes.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
@@ -85,10 +93,11 @@ impl Group {
     fn push(&mut self, open: &mut Open, payload: &Bytes) {
         let size = message_size(payload.len());
         let number = open.ledger.tail();
-        let placed = open
-            .ledger
-            .push(size, self.now, open.definition.effective_segment_size());
+        let segment_size = open.definition.segment_size_at(open.ledger.bytes());
+        let placed = open.ledger.push(size, self.now, segment_size);
         let touched = self.touched.entry(open.stream.key).or_default();
+        touched.messages += 1;
+        touched.payload_bytes += payload.len() as u64;
         if let Placed::InNew { completed } = placed
             && let (Some(segment), Some(id)) = (completed, disk_id(open))
         {
@@ -151,7 +160,11 @@ impl Writer {
     ) {
         let results = appends
             .into_iter()
-            .map(|append| self.append_one(group, &append.stream?, &append.payloads))
+            .map(|append| {
+                let stream = append.stream?;
+                self.append_one(group, &stream, &append.payloads)
+                    .inspect_err(|error| stream.tally.add_refused(error))
+            })
             .collect();
         group.appends.push(AppendReply {
             results,
@@ -203,7 +216,7 @@ impl Writer {
             self.space.check(total)?;
         }
         if let Some(memory) = &open.memory {
-            let needed = memory::needed(payloads, open.definition.effective_segment_size());
+            let needed = memory::needed(payloads, open.definition.segment_size);
             let own = match open.definition.strategy_on_full {
                 StrategyOnFull::OverwriteOldestData => memory.used(),
                 StrategyOnFull::RejectNewData => 0,
@@ -331,6 +344,9 @@ impl Writer {
                 *memory = kept;
             }
             open.stream.publish(position);
+            open.stream
+                .tally
+                .add_appended(touched.messages, touched.payload_bytes);
             // Behind the position: who counts this can see the head that goes with it.
             self.deleted_bytes
                 .fetch_add(touched.trimmed, Ordering::Release);

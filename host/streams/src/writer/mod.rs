@@ -11,6 +11,7 @@
 
 mod admin;
 mod group;
+mod time;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use crate::catalog::Catalog;
-use crate::clock::Clock;
+use crate::clock::{Clock, Steps};
 use crate::cursor::Cursor;
 use crate::definition::StreamDefinition;
 use crate::engine::Engine;
@@ -34,8 +35,6 @@ use crate::space::SpaceGate;
 use crate::stream::Stream;
 use crate::tails::{Slot, Slots, Tails};
 use crate::types::{SequenceNumber, StreamId, StreamName};
-
-use group::Group;
 
 /// What goes into a stream at once, all or nothing.
 #[derive(Debug, Clone)]
@@ -120,6 +119,7 @@ pub(crate) struct Writer {
     pub(crate) heads: Arc<Heads>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) steps: Steps,
     pub(crate) space: SpaceGate,
     pub(crate) memory: Arc<MemoryBudget>,
     pub(crate) streams: HashMap<u64, Open>,
@@ -135,7 +135,7 @@ impl Writer {
     /// Works until the queue closes or a job asks for the end.
     pub(crate) fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
         while let Some(first) = jobs.blocking_recv() {
-            let mut group = Group::new(self.clock.now());
+            let mut group = self.begin();
             let mut next = Some(first);
             while let Some(job) = next.take() {
                 match job {
@@ -155,10 +155,11 @@ impl Writer {
                         self.save_cursor(&mut group, stream, identifier, cursor, reply);
                     }
                     admin => {
-                        self.commit(std::mem::replace(&mut group, Group::new(self.clock.now())));
+                        self.commit(group);
                         if self.administer(admin) == Flow::End {
                             return;
                         }
+                        group = self.begin();
                     }
                 }
                 if group.bytes() < GROUP_BYTES {

@@ -5,7 +5,7 @@
     reason = "each test file is a crate of its own and uses a part"
 )]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use millstream_streams::{
     Store, StoreOptions, StrategyOnFull, StreamDefinition, StreamName, Timestamp,
 };
 
-pub(crate) const START: Timestamp = Timestamp::from_millis(1_000_000);
+pub(crate) const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
 pub(crate) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread()
@@ -66,4 +66,17 @@ pub(crate) fn numbers(messages: &[Message]) -> Vec<u64> {
         .iter()
         .map(|message| message.sequence_number.get())
         .collect()
+}
+
+/// Every file below a folder.
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.path().is_dir() {
+            found.extend(files(&entry.path()));
+        } else {
+            found.push(entry.path());
+        }
+    }
+    found
 }

@@ -11,7 +11,10 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::credentials::{Credentials, CredentialsSource};
+use crate::guest::bounded;
+use crate::http::bandwidth::Bandwidth;
 use crate::http::client::HttpClient;
+use crate::http::pace::Line;
 use crate::limits::Limits;
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
@@ -71,13 +74,17 @@ impl Server {
     }
 }
 
-fn exchange_with(grants: Grants, credentials: Credentials) -> Exchange {
-    let host = HttpHost {
+fn host(credentials: Credentials) -> HttpHost {
+    HttpHost {
         client: HttpClient::default(),
         credentials,
+        line: None,
         total: TrafficCounter::new(),
-    };
-    let sandbox = Sandbox {
+    }
+}
+
+fn sandbox(host: &HttpHost, grants: Grants) -> Sandbox {
+    Sandbox {
         plugin: "test".into(),
         log: PluginLog::new("test"),
         grants: Arc::new(grants),
@@ -87,7 +94,13 @@ fn exchange_with(grants: Grants, credentials: Credentials) -> Exchange {
         streams: None,
         stop: watch::channel(false).1,
         traffic: TrafficCounter::within(&host.total),
-    };
+        waits: Waits::new(),
+    }
+}
+
+fn exchange_with(grants: Grants, credentials: Credentials) -> Exchange {
+    let host = host(credentials);
+    let sandbox = sandbox(&host, grants);
     Exchange::new(Arc::new(host), &sandbox)
 }
 
@@ -171,11 +184,35 @@ async fn a_granted_address_is_reached_and_bytes_are_counted() {
     );
     assert!(requests[0].contains(&format!("host: 127.0.0.1:{}\r\n", server.port)));
     let traffic = exchange.traffic.snapshot();
+    // What the client adds of its own does not count.
+    let sent = requests[0].len() - "content-length: 4\r\n".len();
     assert_eq!(
         (traffic.requests, traffic.sent, traffic.received),
-        (1, 4, 5)
+        (1, sent as u64, 5)
     );
     assert_eq!(exchange.host.total.snapshot(), traffic);
+}
+
+#[tokio::test]
+async fn a_request_gets_through_a_line_that_needs_longer_than_a_call_may_take() {
+    let server = Server::answering(OK).await;
+    let mut host = host(Credentials::new(CredentialsSource::None));
+    // 10,000 bytes a second.
+    let bandwidth = Bandwidth::from_kilobits(80.try_into().unwrap());
+    host.line = Some(Line::new(bandwidth));
+    let mut sandbox = sandbox(&host, granting(&["127.0.0.1"], &[]));
+    sandbox.limits.call_deadline = Duration::from_secs(1);
+    let exchange = Exchange::new(Arc::new(host), &sandbox);
+    let components = crate::testing::Host::new();
+    let call = async {
+        let request = post(&server.uri("127.0.0.1"), vec![b'x'; 15_000]);
+        Ok(perform(&exchange, request).await)
+    };
+    let answer = bounded(&components.runtime, &sandbox, call).await.unwrap();
+    assert_eq!(answer.unwrap().unwrap().status(), StatusCode::OK);
+    assert!(sandbox.waits.total() > sandbox.limits.call_deadline);
+    let sent = server.requests()[0].len() as u64;
+    assert!(sandbox.traffic.snapshot().sent.abs_diff(sent) < 100);
 }
 
 #[tokio::test]
@@ -312,6 +349,20 @@ async fn a_refused_connection_is_told_from_a_silent_server() {
         .perform(get(&server.uri("127.0.0.1")), options)
         .await
         .unwrap_err();
+    assert!(matches!(error, Error::ConnectionReadTimeout), "{error}");
+}
+
+#[tokio::test]
+async fn a_guest_learns_of_a_silent_server_before_its_call_is_cut_off() {
+    let server = Server::answering("").await;
+    let host = host(Credentials::new(CredentialsSource::None));
+    let mut sandbox = sandbox(&host, granting(&["127.0.0.1"], &[]));
+    sandbox.limits.call_deadline = Duration::from_secs(1);
+    let exchange = Exchange::new(Arc::new(host), &sandbox);
+    let components = crate::testing::Host::new();
+    let call = async { Ok(perform(&exchange, get(&server.uri("127.0.0.1"))).await) };
+    let answer = bounded(&components.runtime, &sandbox, call).await.unwrap();
+    let error = answer.unwrap().unwrap_err();
     assert!(matches!(error, Error::ConnectionReadTimeout), "{error}");
 }
 
