@@ -1,5 +1,7 @@
 //! Definitions from the wire: defaults filled in, rules checked.
 
+use std::collections::HashMap;
+
 use super::{
     BatchSize, Destination, Export, ExportDefinition, ExportFormat, ExportKind,
     MessageStreamDefinition, Persistence, StatusConfig,
@@ -41,22 +43,28 @@ impl MessageStreamDefinition {
             flush_on_write,
             exports,
         };
-        definition.fit_segment_size();
+        definition.fit_segment_size()?;
         Ok(definition)
     }
 }
 
 impl ExportDefinition {
     fn read(reader: &mut Reader<'_>) -> Result<Self, ProtocolError> {
-        let mut exports = Vec::new();
+        let mut lists: HashMap<ExportKind, Vec<Export>> = HashMap::new();
         reader.map(|reader, key| match ExportKind::from_key(key) {
-            Some(kind) => reader.list(|reader| {
-                exports.push(read_export(reader, kind)?);
-                Self::check_count(exports.len())
-            }),
+            Some(kind) => {
+                let mut exports = Vec::new();
+                reader.list(|reader| {
+                    exports.push(read_export(reader, kind)?);
+                    Self::check_count(exports.len())
+                })?;
+                // Of a list that comes twice the last counts, as of every other key.
+                lists.insert(kind, exports);
+                Ok(())
+            }
             None => reader.skip(),
         })?;
-        Self::new(exports)
+        Self::new(lists.into_values().flatten().collect())
     }
 }
 
