@@ -155,10 +155,11 @@ impl Writer {
                         self.save_cursor(&mut group, stream, identifier, cursor, reply);
                     }
                     admin => {
-                        self.commit(std::mem::replace(&mut group, Group::new(self.clock.now())));
+                        self.commit(group);
                         if self.administer(admin) == Flow::End {
                             return;
                         }
+                        group = Group::new(self.clock.now());
                     }
                 }
                 if group.bytes() < GROUP_BYTES {
