@@ -25,7 +25,7 @@ pub(super) async fn carry_out(
             Ok(definition) => service.create(definition).await,
             Err(error) => Err(error),
         },
-        Call::Update(wire) => match definition::from_wire(&wire, service.store()) {
+        Call::Update(wire) => match definition::updated_from_wire(&wire, service.store()) {
             Ok(definition) => service.update(definition).await,
             Err(error) => Err(error),
         },
