@@ -19,10 +19,17 @@ use tokio::task::JoinSet;
 use crate::config;
 use crate::service::Service;
 
+/// How much longer an answer may be than a request, in bytes. A message is read with more around it
+/// than it was appended with: what can be appended is to be readable too.
+const ANSWER_ALLOWANCE: usize = 1024;
+
 /// What every connection needs.
 pub(crate) struct Context {
     pub(crate) service: Service,
+    /// The longest frame of a client, in bytes.
     pub(crate) max_frame: usize,
+    /// The longest frame of an answer, in bytes.
+    pub(crate) max_answer: usize,
 }
 
 /// A port that is bound.
@@ -66,7 +73,11 @@ impl Server {
         Ok(Self {
             listener,
             address,
-            context: Arc::new(Context { service, max_frame }),
+            context: Arc::new(Context {
+                service,
+                max_frame,
+                max_answer: max_frame.saturating_add(ANSWER_ALLOWANCE),
+            }),
             places: Arc::new(Semaphore::new(options.max_connections)),
         })
     }
