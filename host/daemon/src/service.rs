@@ -63,6 +63,18 @@ impl Service {
         definition::from_wire(wire, &self.store, self.least_part)
     }
 
+    /// What an update that a client sent makes of a stream, as it is kept.
+    ///
+    /// # Errors
+    ///
+    /// See [`definition::updated_from_wire`].
+    pub(crate) fn accept_update(
+        &self,
+        wire: &MessageStreamDefinition,
+    ) -> Result<StreamDefinition, Error> {
+        definition::updated_from_wire(wire, &self.store, self.least_part)
+    }
+
     /// Creates a stream and starts its exports.
     pub(crate) async fn create(&self, definition: StreamDefinition) -> Result<(), Error> {
         let _changing = self.changing.lock().await;

@@ -18,7 +18,8 @@ pub struct ReadOptions {
     pub min: u64,
     /// Return at most this many; at least `min`.
     pub max: u64,
-    /// Stop before the payloads exceed this many bytes, though never before one message.
+    /// Stop before the payloads exceed this many bytes, though never before one message, but before
+    /// `min` if need be.
     pub max_bytes: u64,
     /// How long to wait for `min` messages.
     pub wait: Duration,
@@ -28,39 +29,42 @@ pub struct ReadOptions {
 /// a time until something is readable again.
 const UNREADABLE_STEP: u64 = 1000;
 
-/// Waits until there is enough to read, or the time is up.
-pub(crate) async fn wait_for(stream: &Stream, options: &ReadOptions) -> Result<(), Error> {
+/// Whether there may be enough to read: as many numbers as messages are asked for.
+pub(crate) fn check(stream: &Stream, options: &ReadOptions) -> Result<(), Error> {
     if options.min == 0 || options.min > options.max {
         return Err(Error::InvalidReadRange);
     }
-    let mut state = stream.subscribe();
-    let enough = state.wait_for(|state| {
-        let position = state.position;
-        state.deleted || position.tail - options.start.max(position.head) >= options.min
-    });
-    let satisfied = if options.wait.is_zero() {
-        // A single poll: the answer is there or it is not.
-        tokio::select! {
-            biased;
-            found = enough => found.is_ok(),
-            () = std::future::ready(()) => false,
-        }
-    } else {
-        tokio::time::timeout(options.wait, enough)
-            .await
-            .is_ok_and(|found| found.is_ok())
-    };
     let state = stream.state();
+    let position = state.position;
     if state.deleted {
-        return Err(Error::NotFound {
+        Err(Error::NotFound {
             name: stream.name.to_string(),
-        });
+        })
+    } else if position.tail - options.start.max(position.head) >= options.min {
+        Ok(())
+    } else if options.start >= position.tail {
+        Err(Error::BeyondEnd)
+    } else {
+        Err(Error::NotEnoughMessages)
     }
-    match (satisfied, options.start >= state.position.tail) {
-        (true, _) => Ok(()),
-        (false, true) => Err(Error::BeyondEnd),
-        (false, false) => Err(Error::NotEnoughMessages),
-    }
+}
+
+/// Waits until the stream goes on beyond `seen` and [`check`] has something else to say, or the time
+/// is up.
+pub(crate) async fn wait(
+    stream: &Stream,
+    options: &ReadOptions,
+    seen: SequenceNumber,
+    time: Duration,
+) {
+    let mut state = stream.subscribe();
+    let more = state.wait_for(|state| {
+        let position = state.position;
+        let numbers = position.tail - options.start.max(position.head);
+        state.deleted || (position.tail > seen && numbers >= options.min)
+    });
+    // Whatever ends the wait, the next look at the stream tells it.
+    let _ = tokio::time::timeout(time, more).await;
 }
 
 /// Reads what is there, from `start` or the oldest message on. It may block on the disk.
@@ -89,7 +93,8 @@ pub(crate) fn read(
 }
 
 /// Takes messages out of chunks. Numbers that are missing between two chunks were deleted by
-/// retention or reported as lost when the store opened; reading steps over them.
+/// retention or reported as lost when the store opened; reading steps over them, and so there may be
+/// fewer messages than numbers. It returns fewer than the minimum only where their bytes are too many.
 fn collect(
     chunks: impl Iterator<Item = Result<Chunk, Option<SequenceNumber>>>,
     from: SequenceNumber,
@@ -114,14 +119,17 @@ fn collect(
                     bytes += message.payload.len() as u64;
                     let full = messages.len() as u64 >= options.max;
                     let heavy = bytes > options.max_bytes && !messages.is_empty();
-                    if full || heavy || message.sequence_number >= tail {
+                    if full || heavy {
                         return Ok(messages);
+                    }
+                    if message.sequence_number >= tail {
+                        return enough(messages, options);
                     }
                     expected = message.sequence_number + 1;
                     messages.push(message);
                 }
             }
-            Err(_) if !messages.is_empty() => return Ok(messages),
+            Err(_) if messages.len() as u64 >= options.min => return Ok(messages),
             Err(base) => {
                 let first = damaged.or(base).unwrap_or(expected).max(from);
                 damaged = Some(first);
@@ -134,7 +142,16 @@ fn collect(
     match damaged {
         Some(first) => damage(first, tail),
         None if messages.is_empty() && from < tail => damage(from, tail),
-        None => Ok(messages),
+        None => enough(messages, options),
+    }
+}
+
+/// All messages that there are, if they are as many as were asked for.
+fn enough(messages: Vec<Message>, options: &ReadOptions) -> Result<Vec<Message>, Error> {
+    if messages.len() as u64 >= options.min {
+        Ok(messages)
+    } else {
+        Err(Error::NotEnoughMessages)
     }
 }
 
@@ -169,9 +186,19 @@ mod tests {
     }
 
     fn take(chunks: Vec<Found>, from: u64, max: u64, max_bytes: u64) -> Result<Vec<Bytes>, Error> {
+        take_at_least(1, chunks, from, max, max_bytes)
+    }
+
+    fn take_at_least(
+        min: u64,
+        chunks: Vec<Found>,
+        from: u64,
+        max: u64,
+        max_bytes: u64,
+    ) -> Result<Vec<Bytes>, Error> {
         let options = ReadOptions {
             start: number(from),
-            min: 1,
+            min,
             max,
             max_bytes,
             wait: Duration::ZERO,
@@ -214,6 +241,24 @@ mod tests {
             last: number(8),
         };
         assert_eq!(take(vec![Err(Some(number(1)))], 1, 10, 100), Err(expected));
+    }
+
+    #[test]
+    fn a_minimum_counts_messages_and_not_numbers() {
+        let gap = || vec![chunk(0, &["a"]), chunk(6, &["b"])];
+        assert_eq!(take_at_least(2, gap(), 0, 9, 9).unwrap(), ["a", "b"]);
+        assert_eq!(
+            take_at_least(3, gap(), 0, 9, 9),
+            Err(Error::NotEnoughMessages)
+        );
+        let damaged = || vec![chunk(0, &["a"]), Err(Some(number(1))), chunk(4, &["e"])];
+        let expected = Error::Damaged {
+            first: number(1),
+            last: number(3),
+        };
+        assert_eq!(take_at_least(2, damaged(), 0, 9, 9), Err(expected));
+        let heavy = || vec![chunk(0, &["aa", "bb"])];
+        assert_eq!(take_at_least(2, heavy(), 0, 9, 3).unwrap(), ["aa"]);
     }
 
     #[test]

@@ -9,9 +9,10 @@
 mod common;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use common::{clock, definition, from, numbers, one, open, runtime};
-use millstream_streams::{Cursor, Export, SequenceNumber};
+use millstream_streams::{Cursor, Error, Export, SequenceNumber};
 
 /// A store with one stream of so many messages, closed.
 async fn filled(folder: &Path, messages: u64) {
@@ -90,6 +91,33 @@ fn a_torn_journal_loses_what_is_behind_the_tear_and_says_how_much() {
             "numbers that were acknowledged are not used again"
         );
         assert!(set_aside, "the damaged journal was copied aside");
+    });
+}
+
+#[test]
+fn a_read_over_lost_numbers_waits_for_as_many_messages_as_it_asked_for() {
+    runtime().block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        filled(folder.path(), 100).await;
+        let journal = journal(folder.path());
+        let mut content = std::fs::read(&journal).unwrap();
+        let at = position_of(&content, "message number 60");
+        content[at..at + 8].fill(0);
+        std::fs::write(&journal, content).unwrap();
+
+        let (store, _) = open(folder.path(), &clock());
+        store.append("s", one("behind the gap")).await.unwrap();
+        let mut options = from(58);
+        options.min = 4;
+        let outcome = store.read("s", options).await;
+        assert_eq!(outcome, Err(Error::NotEnoughMessages));
+        options.wait = Duration::from_secs(30);
+        let reader = store.clone();
+        let read = tokio::spawn(async move { reader.read("s", options).await });
+        store.append("s", one("the fourth")).await.unwrap();
+        let found = read.await.unwrap().unwrap();
+        assert_eq!(numbers(&found), [58, 59, 100, 101]);
+        store.close().await.unwrap();
     });
 }
 
