@@ -1,6 +1,6 @@
 //! What behaviour tests stand on: the real program ([`Host`]), the official SDK ([`python`]), a real
-//! emulator ([`Emulator`]), a destination that answers as it is told ([`Sink`]), and a client that
-//! can send what no SDK sends ([`RawClient`]).
+//! emulator ([`Emulator`]), destinations that answer as they are told ([`HttpSink`], and [`Sink`] in
+//! the words of Kinesis), and a client that can send what no SDK sends ([`RawClient`]).
 //!
 //! `cargo xtask test` builds the program and the components before it runs the tests, and installs
 //! the Python packages. Everything listens on free ports of the loopback interface, and ends with the
@@ -16,6 +16,7 @@
 mod client;
 mod emulator;
 mod host;
+mod http_sink;
 mod sink;
 mod wait;
 
@@ -25,6 +26,7 @@ use std::process::Command;
 pub use client::RawClient;
 pub use emulator::Emulator;
 pub use host::{Host, kinesis_config};
+pub use http_sink::{HttpAnswer, HttpRequest, HttpSink};
 pub use sink::{Answer, PutRecords, Sink};
 pub use wait::{eventually, eventually_within};
 

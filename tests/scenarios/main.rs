@@ -13,6 +13,7 @@ mod crash;
 mod environment;
 mod exports;
 mod file_export;
+mod http;
 mod kinesis;
 mod protocol;
 mod python_sdk;

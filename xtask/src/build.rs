@@ -11,9 +11,10 @@ use crate::workspace::{plugins, root, target};
 const GUEST_TARGET: &str = "wasm32-wasip2";
 
 /// Packages that are built to components, and the names under which they are dropped in.
-const GUESTS: [(&str, &str); 3] = [
+const GUESTS: [(&str, &str); 4] = [
     ("millstream-kinesis", "kinesis"),
     ("millstream-file", "file"),
+    ("millstream-http", "http"),
     ("millstream-timestamp", "timestamp"),
 ];
 

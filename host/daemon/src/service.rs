@@ -76,6 +76,11 @@ impl Service {
     /// old one moves the cursor of the new one.
     pub(crate) async fn update(&self, definition: StreamDefinition) -> Result<(), Error> {
         let _changing = self.changing.lock().await;
+        self.change(definition).await
+    }
+
+    /// [`Self::update`], while nothing else changes.
+    async fn change(&self, definition: StreamDefinition) -> Result<(), Error> {
         let name = definition.name.clone();
         let before = self.store.describe(name.as_str())?.definition;
         let kept: BTreeSet<&str> = definition
@@ -131,7 +136,7 @@ impl Service {
             };
             let outcome = match self.store.describe(&stream.name) {
                 Err(_) => self.store.create(wanted).await,
-                Ok(info) if *info.definition != wanted => self.store.update(wanted).await,
+                Ok(info) if *info.definition != wanted => self.change(wanted).await,
                 Ok(_) => Ok(()),
             };
             if let Err(error) = outcome {

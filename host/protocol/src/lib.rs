@@ -50,7 +50,7 @@ pub use error::{ProtocolError, RequestError};
 pub use frame::{Frame, FrameDecoder, MAX_FRAME_LENGTH};
 pub use name::{Name, RequestId};
 pub use operation::Operation;
-pub use request::{Call, Request, decode_request, encode_request};
+pub use request::{Call, Request, decode_request, decode_request_noting, encode_request};
 pub use response::{Failure, Response, ResponseEncoder, decode_response};
 pub use status::{DESIRED_START_BEYOND_LAST, ResponseStatusCode, STREAM_ALREADY_EXISTS};
 pub use version::Version;

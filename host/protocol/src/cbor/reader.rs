@@ -9,13 +9,14 @@ use minicbor::decode::Error as CborError;
 
 use crate::bounded::MAX_INTEGER;
 use crate::codes::Coded;
+use crate::error::clipped;
 use crate::text::Text;
 use crate::{Bounded, Name, ProtocolError, RequestId};
 
 type Result<T> = std::result::Result<T, ProtocolError>;
 
 /// How deep the containers and tags of an unknown value may nest. The deepest value of the protocol
-/// has five levels.
+/// has seven levels.
 const MAX_DEPTH: u8 = 32;
 
 // The first bytes of items that are told apart before they are read.
@@ -34,6 +35,8 @@ const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
 pub(crate) struct Reader<'b> {
     source: &'b Bytes,
     decoder: Decoder<'b>,
+    /// Who is told of unknown keys.
+    note: Option<&'b mut dyn FnMut(&str)>,
 }
 
 impl<'b> Reader<'b> {
@@ -41,11 +44,20 @@ impl<'b> Reader<'b> {
         Self {
             source,
             decoder: Decoder::new(source),
+            note: None,
+        }
+    }
+
+    /// A reader that tells `note` the first characters of each key that it passes over.
+    pub(crate) fn noting(source: &'b Bytes, note: &'b mut dyn FnMut(&str)) -> Self {
+        Self {
+            note: Some(note),
+            ..Self::new(source)
         }
     }
 
     /// Checks that nothing follows the item that was read.
-    pub(crate) fn finish(self) -> Result<()> {
+    pub(crate) fn finish(&self) -> Result<()> {
         match self.source.len().saturating_sub(self.decoder.position()) {
             0 => Ok(()),
             rest => Err(self.malformed(format!("{rest} bytes follow the end of the map"))),
@@ -53,7 +65,7 @@ impl<'b> Reader<'b> {
     }
 
     /// Reads a map with text keys, and hands each key whose value is not null to `each`, which has
-    /// to read or [`skip`](Self::skip) the value. Errors get the key put before them.
+    /// to read the value or [`pass_over`](Self::pass_over) it. Errors get the key put before them.
     #[inline]
     pub(crate) fn map(
         &mut self,
@@ -64,7 +76,7 @@ impl<'b> Reader<'b> {
             .map()
             .map_err(|error| self.fault(&error, "must be a map"))?;
         while self.has_next(&mut left)? {
-            let key = self.text()?;
+            let key = self.text().map_err(not_a_key)?;
             if !self.take_null() {
                 each(self, &key).map_err(|error| error.within(&key))?;
             }
@@ -72,18 +84,42 @@ impl<'b> Reader<'b> {
         Ok(())
     }
 
-    /// Reads a list, and calls `each` to read every element. Errors get the index put before them.
-    pub(crate) fn list(&mut self, mut each: impl FnMut(&mut Self) -> Result<()>) -> Result<()> {
-        let mut left = self
-            .decoder
-            .array()
-            .map_err(|error| self.fault(&error, "must be a list"))?;
-        let mut index = 0_u64;
+    /// Reads a list of at most `most` elements, each with `each`. Errors get the index put before
+    /// them.
+    pub(crate) fn list<T>(
+        &mut self,
+        most: usize,
+        mut each: impl FnMut(&mut Self) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        let mut items = Vec::new();
+        let mut left = self.list_head()?;
         while self.has_next(&mut left)? {
-            each(self).map_err(|error| error.within(&format!("[{index}]")))?;
-            index += 1;
+            if items.len() == most {
+                let problem = format!("has more than {most} elements");
+                return Err(ProtocolError::value(problem));
+            }
+            items.push(each(self).map_err(|error| error.within(&format!("[{}]", items.len())))?);
         }
-        Ok(())
+        Ok(items)
+    }
+
+    /// Reads a list of texts, and keeps the first of them, up to `most`.
+    pub(crate) fn first_texts(&mut self, most: usize) -> Result<Vec<String>> {
+        let mut texts = Vec::new();
+        let mut left = self.list_head()?;
+        while self.has_next(&mut left)? {
+            let text = self.text()?;
+            if texts.len() < most {
+                texts.push(text.into_owned());
+            }
+        }
+        Ok(texts)
+    }
+
+    fn list_head(&mut self) -> Result<Option<u64>> {
+        self.decoder
+            .array()
+            .map_err(|error| self.fault(&error, "must be a list"))
     }
 
     /// Reads text, without copying unless it came in chunks.
@@ -212,10 +248,7 @@ impl<'b> Reader<'b> {
     /// Reads an integer from `min` to `max`.
     pub(crate) fn integer_within(&mut self, min: u64, max: u64) -> Result<u64> {
         let value = self.integer()?;
-        u64::try_from(value)
-            .ok()
-            .filter(|value| (min..=max).contains(value))
-            .ok_or_else(|| ProtocolError::outside(min, max, value))
+        within(value, min, max)
     }
 
     /// Reads an integer that carries its bounds.
@@ -234,9 +267,7 @@ impl<'b> Reader<'b> {
         if value < 0 {
             return Ok(None);
         }
-        u64::try_from(value)
-            .map(Some)
-            .map_err(|_| ProtocolError::outside(0, MAX_INTEGER, value))
+        within(value, 0, MAX_INTEGER).map(Some)
     }
 
     /// Reads a value of an enumeration.
@@ -256,6 +287,15 @@ impl<'b> Reader<'b> {
                     known.join(", ")
                 ))
             })
+    }
+
+    /// Skips the value of a key that the protocol does not know (section 1.4).
+    #[cold]
+    pub(crate) fn pass_over(&mut self, key: &str) -> Result<()> {
+        if let Some(note) = &mut self.note {
+            note(clipped(key));
+        }
+        self.skip()
     }
 
     /// Skips a value of any kind.
@@ -351,6 +391,22 @@ impl<'b> Reader<'b> {
             position: self.decoder.position(),
             reason: reason.into(),
         }
+    }
+}
+
+fn within(value: i128, min: u64, max: u64) -> Result<u64> {
+    u64::try_from(value)
+        .ok()
+        .filter(|value| (min..=max).contains(value))
+        .ok_or_else(|| ProtocolError::outside(min, max, value))
+}
+
+/// A key that is not text breaks a rule of the map.
+#[cold]
+fn not_a_key(error: ProtocolError) -> ProtocolError {
+    match error {
+        ProtocolError::Field { .. } => ProtocolError::value("has a key that is not text"),
+        other => other,
     }
 }
 

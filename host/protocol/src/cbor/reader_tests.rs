@@ -142,7 +142,7 @@ fn bytes_after_the_map_are_refused() {
 fn an_error_names_the_way_through_maps_and_lists() {
     let map = [0xa1, 0x61, b'a', 0x82, 0x01, 0x61, b'x'];
     let error = reading(&map, |reader| {
-        reader.map(|reader, _| reader.list(|reader| reader.integer().map(|_| ())))
+        reader.map(|reader, _| reader.list(9, Reader::integer).map(drop))
     })
     .unwrap_err();
     assert_eq!(error.to_string(), "The field a[1] must be an integer.");

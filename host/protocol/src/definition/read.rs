@@ -27,7 +27,7 @@ impl MessageStreamDefinition {
                 "persistence" => persistence = reader.code()?,
                 "flushOnWrite" => flush_on_write = reader.boolean()?,
                 "exportDefinition" => exports = ExportDefinition::read(reader)?,
-                _ => reader.skip()?,
+                _ => reader.pass_over(key)?,
             }
             Ok(())
         })?;
@@ -50,11 +50,13 @@ impl ExportDefinition {
     fn read(reader: &mut Reader<'_>) -> Result<Self, ProtocolError> {
         let mut exports = Vec::new();
         reader.map(|reader, key| match ExportKind::from_key(key) {
-            Some(kind) => reader.list(|reader| {
-                exports.push(read_export(reader, kind)?);
+            Some(kind) => {
+                // Of two lists of one kind, the last counts.
+                exports.retain(|export: &Export| export.kind() != kind);
+                exports.extend(reader.list(Self::MAX_EXPORTS, |reader| read_export(reader, kind))?);
                 Self::check_count(exports.len())
-            }),
-            None => reader.skip(),
+            }
+            None => reader.pass_over(key),
         })?;
         Self::new(exports)
     }
@@ -84,7 +86,7 @@ fn read_export(reader: &mut Reader<'_>, kind: ExportKind) -> Result<Export, Prot
                 multipart_threshold = reader.bounded()?;
             }
             (S3TaskExecutor, "statusConfig") => status = Some(StatusConfig::read(reader)?),
-            (S3TaskExecutor, _) => reader.skip()?,
+            (S3TaskExecutor, _) => reader.pass_over(key)?,
             (_, "batchSize") => {
                 let size = reader.integer_within(1, kind.max_batch_size().get())?;
                 batch_size = BatchSize::clamped(size);
@@ -96,7 +98,7 @@ fn read_export(reader: &mut Reader<'_>, kind: ExportKind) -> Result<Export, Prot
             }
             (Http, "exportFormat") => format = reader.code()?,
             (IotAnalytics, "iotMsgIdPrefix") => message_id_prefix = Some(read_prefix(reader)?),
-            _ => reader.skip()?,
+            _ => reader.pass_over(key)?,
         }
         Ok(())
     })?;
@@ -150,7 +152,7 @@ impl StatusConfig {
             match key {
                 "statusLevel" => config.level = reader.code()?,
                 "statusStreamName" => config.stream_name = Some(reader.name()?),
-                _ => reader.skip()?,
+                _ => reader.pass_over(key)?,
             }
             Ok(())
         })?;

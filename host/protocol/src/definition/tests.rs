@@ -203,7 +203,10 @@ fn a_stream_has_a_bounded_number_of_exports() {
     };
     let most = with_exports(ExportDefinition::MAX_EXPORTS).unwrap();
     assert_eq!(most.exports.len(), ExportDefinition::MAX_EXPORTS);
-    assert!(message(with_exports(ExportDefinition::MAX_EXPORTS + 1)).contains("more than 256"));
+    assert_eq!(
+        message(with_exports(ExportDefinition::MAX_EXPORTS + 1)),
+        "The field exportDefinition.IotSitewise has more than 256 elements."
+    );
 }
 
 #[test]
@@ -262,4 +265,21 @@ fn a_definition_survives_its_own_encoding() {
     assert_eq!(copy, definition);
     let order: Vec<_> = copy.exports.iter().map(|e| e.identifier.as_str()).collect();
     assert_eq!(order, ["h", "ia", "s3"], "sorted by kind");
+}
+
+#[test]
+fn of_two_lists_of_one_kind_the_last_counts() {
+    let definition = decode(|map| {
+        map.key("exportDefinition").map(|map| {
+            for identifier in ["first", "last"] {
+                map.key("IotSitewise")
+                    .list([identifier], |writer, identifier| {
+                        writer.map(|map| map.key("identifier").text(identifier));
+                    });
+            }
+        });
+    });
+    let exports = definition.unwrap().exports;
+    let identifiers: Vec<_> = exports.iter().map(|e| e.identifier.as_str()).collect();
+    assert_eq!(identifiers, ["last"]);
 }

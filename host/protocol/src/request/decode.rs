@@ -24,7 +24,22 @@ pub fn decode_request(
     operation: u8,
     payload: &Bytes,
 ) -> std::result::Result<Request, RequestError> {
-    decode(operation, payload).map_err(|cause| refusal(operation, payload, cause))
+    decode(operation, Reader::new(payload)).map_err(|cause| refusal(operation, payload, cause))
+}
+
+/// Decodes the payload of a frame from a client, and tells `note` the first characters of each key
+/// that is passed over, whatever comes of the rest, so that a server can log what it does not heed
+/// (section 1.4).
+///
+/// # Errors
+/// As [`decode_request`].
+pub fn decode_request_noting(
+    operation: u8,
+    payload: &Bytes,
+    note: &mut dyn FnMut(&str),
+) -> std::result::Result<Request, RequestError> {
+    let reader = Reader::noting(payload, note);
+    decode(operation, reader).map_err(|cause| refusal(operation, payload, cause))
 }
 
 #[cold]
@@ -57,17 +72,17 @@ pub(crate) fn recover_request_id(payload: &Bytes) -> Option<RequestId> {
     }
 }
 
-fn decode(operation: u8, payload: &Bytes) -> Result<Request> {
+fn decode(operation: u8, reader: Reader<'_>) -> Result<Request> {
     match Operation::from_code(operation) {
-        Some(Operation::AppendMessage) => append(payload),
-        Some(Operation::ReadMessages) => read(payload),
-        Some(Operation::Connect) => connect(payload),
-        Some(Operation::CreateMessageStream) => defined(payload, Call::Create),
-        Some(Operation::UpdateMessageStream) => defined(payload, Call::Update),
-        Some(Operation::DeleteMessageStream) => named(payload, Call::Delete),
-        Some(Operation::DescribeMessageStream) => named(payload, Call::Describe),
+        Some(Operation::AppendMessage) => append(reader),
+        Some(Operation::ReadMessages) => read(reader),
+        Some(Operation::Connect) => connect(reader),
+        Some(Operation::CreateMessageStream) => defined(reader, Call::Create),
+        Some(Operation::UpdateMessageStream) => defined(reader, Call::Update),
+        Some(Operation::DeleteMessageStream) => named(reader, Call::Delete),
+        Some(Operation::DescribeMessageStream) => named(reader, Call::Describe),
         Some(Operation::ListStreams) => Ok(Request {
-            request_id: fields(payload, |reader, _| reader.skip())?,
+            request_id: fields(reader, Reader::pass_over)?,
             call: Call::List,
         }),
         _ => Err(ProtocolError::UnknownOperation { code: operation }),
@@ -76,12 +91,11 @@ fn decode(operation: u8, payload: &Bytes) -> Result<Request> {
 
 /// Reads the map of a request: the id here, every other field with `field`.
 #[inline]
-fn fields(
-    payload: &Bytes,
-    mut field: impl FnMut(&mut Reader<'_>, &str) -> Result<()>,
+fn fields<'b>(
+    mut reader: Reader<'b>,
+    mut field: impl FnMut(&mut Reader<'b>, &str) -> Result<()>,
 ) -> Result<RequestId> {
     let mut request_id = None;
-    let mut reader = Reader::new(payload);
     reader.map(|reader, key| {
         if key == "requestId" {
             request_id = Some(reader.request_id()?);
@@ -94,14 +108,14 @@ fn fields(
     request_id.ok_or_else(|| ProtocolError::missing("requestId"))
 }
 
-fn append(payload: &Bytes) -> Result<Request> {
+fn append(reader: Reader<'_>) -> Result<Request> {
     let mut name = None;
     let mut message = None;
-    let request_id = fields(payload, |reader, key| {
+    let request_id = fields(reader, |reader, key| {
         match key {
             "name" => name = Some(reader.shared_name()?),
             "payload" => message = Some(reader.bytes()?),
-            _ => reader.skip()?,
+            _ => reader.pass_over(key)?,
         }
         Ok(())
     })?;
@@ -119,14 +133,14 @@ fn append(payload: &Bytes) -> Result<Request> {
 }
 
 /// A read may wait for a minute: its id and name are detached from the frame.
-fn read(payload: &Bytes) -> Result<Request> {
+fn read(reader: Reader<'_>) -> Result<Request> {
     let mut name = None;
     let mut options = ReadMessagesOptions::default();
-    let request_id = fields(payload, |reader, key| {
+    let request_id = fields(reader, |reader, key| {
         match key {
             "streamName" => name = Some(reader.name()?),
             "readMessagesOptions" => options = ReadMessagesOptions::read(reader)?,
-            _ => reader.skip()?,
+            _ => reader.pass_over(key)?,
         }
         Ok(())
     })?;
@@ -140,14 +154,14 @@ fn read(payload: &Bytes) -> Result<Request> {
 }
 
 fn defined(
-    payload: &Bytes,
+    reader: Reader<'_>,
     call: impl FnOnce(Box<MessageStreamDefinition>) -> Call,
 ) -> Result<Request> {
     let mut definition = None;
-    let request_id = fields(payload, |reader, key| {
+    let request_id = fields(reader, |reader, key| {
         match key {
             "definition" => definition = Some(MessageStreamDefinition::read(reader)?),
-            _ => reader.skip()?,
+            _ => reader.pass_over(key)?,
         }
         Ok(())
     })?;
@@ -158,12 +172,12 @@ fn defined(
     })
 }
 
-fn named(payload: &Bytes, call: impl FnOnce(Name) -> Call) -> Result<Request> {
+fn named(reader: Reader<'_>, call: impl FnOnce(Name) -> Call) -> Result<Request> {
     let mut name = None;
-    let request_id = fields(payload, |reader, key| {
+    let request_id = fields(reader, |reader, key| {
         match key {
             "name" => name = Some(reader.name()?),
-            _ => reader.skip()?,
+            _ => reader.pass_over(key)?,
         }
         Ok(())
     })?;
@@ -173,24 +187,20 @@ fn named(payload: &Bytes, call: impl FnOnce(Name) -> Call) -> Result<Request> {
     })
 }
 
-fn connect(payload: &Bytes) -> Result<Request> {
+fn connect(reader: Reader<'_>) -> Result<Request> {
     let mut protocol_version = None;
     let mut other_versions = Vec::new();
     let mut sdk_version = None;
     let mut auth_token = None;
-    let request_id = fields(payload, |reader, key| {
+    let request_id = fields(reader, |reader, key| {
         match key {
             "protocolVersion" => protocol_version = Some(reader.text()?.into_owned()),
-            "otherSupportedProtocolVersions" => reader.list(|reader| {
-                let version = reader.text()?;
-                if other_versions.len() < Connect::MAX_OTHER_VERSIONS {
-                    other_versions.push(version.into_owned());
-                }
-                Ok(())
-            })?,
+            "otherSupportedProtocolVersions" => {
+                other_versions = reader.first_texts(Connect::MAX_OTHER_VERSIONS)?;
+            }
             "sdkVersion" => sdk_version = Some(reader.text()?.into_owned()),
             "authToken" => auth_token = AuthToken::new(reader.text()?),
-            _ => reader.skip()?,
+            _ => reader.pass_over(key)?,
         }
         Ok(())
     })?;

@@ -198,3 +198,50 @@ fn a_client_cannot_fill_the_memory_with_versions() {
     };
     assert_eq!(connect.other_versions.len(), Connect::MAX_OTHER_VERSIONS);
 }
+
+#[test]
+fn of_two_fields_with_one_key_the_last_counts() {
+    let payload = payload(|map| {
+        for version in ["1.0.0", "1.1.0"] {
+            map.key("requestId").text(version);
+            map.key("protocolVersion").text(version);
+            map.key("otherSupportedProtocolVersions")
+                .list([version], |writer, version| writer.text(version));
+        }
+    });
+    let request = decode_request(1, &payload).unwrap();
+    assert_eq!(request.request_id, "1.1.0");
+    let Call::Connect(connect) = request.call else {
+        panic!("no connect");
+    };
+    assert_eq!(connect.protocol_version, "1.1.0");
+    assert_eq!(connect.other_versions, ["1.1.0"]);
+}
+
+#[test]
+fn a_key_that_is_no_text_is_named_as_the_fault() {
+    let payload = Bytes::from_static(b"\xa2\x69requestId\x61r\x01\x02");
+    let error = decode_request(11, &payload).unwrap_err();
+    assert_eq!(error.request_id.unwrap(), "r");
+    assert_eq!(
+        error.cause.to_string(),
+        "The value has a key that is not text."
+    );
+}
+
+#[test]
+fn keys_that_are_passed_over_are_told() {
+    let payload = payload(|map| {
+        map.key("new").uint(1);
+        map.key("requestId").text("r");
+        map.key("streamName").text("s");
+        map.key("readMessagesOptions").map(|map| {
+            map.key("minMessageCount").uint(1);
+            map.key(&"é".repeat(100)).uint(1);
+        });
+    });
+    let mut unknown = Vec::new();
+    let noted = decode_request_noting(5, &payload, &mut |key| unknown.push(key.to_owned()));
+    assert_eq!(noted, decode_request(5, &payload));
+    assert_eq!(unknown, ["new".to_owned(), "é".repeat(64)]);
+}

@@ -15,8 +15,8 @@ use bytes::Bytes;
 
 use crate::{MessageStreamDefinition, Name, Operation, RequestId};
 
-pub use decode::decode_request;
 pub(crate) use decode::recover_request_id;
+pub use decode::{decode_request, decode_request_noting};
 pub use encode::encode_request;
 pub use read_options::{MessageCount, ReadMessagesOptions, ReadTimeoutMillis};
 

@@ -47,7 +47,7 @@ impl ReadMessagesOptions {
                 "minMessageCount" => options.min_message_count = reader.bounded()?,
                 "maxMessageCount" => max = Some(reader.bounded()?),
                 "readTimeoutMillis" => options.read_timeout_millis = reader.bounded()?,
-                _ => reader.skip()?,
+                _ => reader.pass_over(key)?,
             }
             Ok(())
         })?;

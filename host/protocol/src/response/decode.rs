@@ -65,20 +65,18 @@ impl Fields {
         match (operation, key) {
             (Operation::ConnectResponse, _) => self.connected.read(reader, key)?,
             (Operation::AppendMessageResponse, "sequenceNumber") => {
-                self.sequence_number = reader.unsigned_or_none()?;
+                self.sequence_number = Some(reader.unsigned()?);
             }
-            (Operation::ReadMessagesResponse, "messages") => reader.list(|reader| {
-                self.messages.push(Message::read(reader)?);
-                Ok(())
-            })?,
-            (Operation::ListStreamsResponse, "streams") => reader.list(|reader| {
-                self.streams.push(reader.name()?);
-                Ok(())
-            })?,
+            (Operation::ReadMessagesResponse, "messages") => {
+                self.messages = reader.list(usize::MAX, Message::read)?;
+            }
+            (Operation::ListStreamsResponse, "streams") => {
+                self.streams = reader.list(usize::MAX, Reader::shared_name)?;
+            }
             (Operation::DescribeMessageStreamResponse, "messageStreamInfo") => {
                 self.info = Some(Box::new(MessageStreamInfo::read(reader)?));
             }
-            _ => reader.skip()?,
+            _ => reader.pass_over(key)?,
         }
         Ok(())
     }
@@ -114,13 +112,12 @@ impl Connected {
     fn read(&mut self, reader: &mut Reader<'_>, key: &str) -> Result<(), ProtocolError> {
         match key {
             "protocolVersion" => self.protocol_version = Some(reader.text()?.into_owned()),
-            "supportedProtocolVersions" => reader.list(|reader| {
-                self.supported_versions.push(reader.text()?.into_owned());
-                Ok(())
-            })?,
+            "supportedProtocolVersions" => {
+                self.supported_versions = reader.first_texts(Self::MAX_SUPPORTED_VERSIONS)?;
+            }
             "serverVersion" => self.server_version = Some(reader.text()?.into_owned()),
             "clientIdentifier" => self.client_identifier = Some(reader.text()?.into_owned()),
-            _ => reader.skip()?,
+            _ => reader.pass_over(key)?,
         }
         Ok(())
     }
@@ -138,7 +135,7 @@ impl Message {
                 "sequenceNumber" => sequence_number = Some(reader.unsigned()?),
                 "ingestTime" => ingest_time_millis = Some(reader.unsigned()?),
                 "payload" => payload = Some(reader.bytes()?),
-                _ => reader.skip()?,
+                _ => reader.pass_over(key)?,
             }
             Ok(())
         })?;

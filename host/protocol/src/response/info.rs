@@ -1,6 +1,7 @@
 //! What a describe tells of a stream (section 2).
 
 use crate::cbor::{Reader, Writer};
+use crate::definition::ExportDefinition;
 use crate::{MessageStreamDefinition, ProtocolError};
 
 /// A stream as it is.
@@ -60,11 +61,10 @@ impl MessageStreamInfo {
             match key {
                 "definition" => definition = Some(MessageStreamDefinition::read(reader)?),
                 "storageStatus" => storage = Some(StorageStatus::read(reader)?),
-                "exportStatuses" => reader.list(|reader| {
-                    exports.push(ExportStatus::read(reader)?);
-                    Ok(())
-                })?,
-                _ => reader.skip()?,
+                "exportStatuses" => {
+                    exports = reader.list(ExportDefinition::MAX_EXPORTS, ExportStatus::read)?;
+                }
+                _ => reader.pass_over(key)?,
             }
             Ok(())
         })?;
@@ -98,7 +98,7 @@ impl StorageStatus {
                     status.newest_sequence_number = reader.unsigned_or_none()?;
                 }
                 "totalBytes" => status.total_bytes = reader.unsigned()?,
-                _ => reader.skip()?,
+                _ => reader.pass_over(key)?,
             }
             Ok(())
         })?;
@@ -145,7 +145,7 @@ impl ExportStatus {
                 "errorMessage" => status.error_message = reader.text()?.into_owned(),
                 "exportedBytesFromStream" => status.exported_bytes = reader.unsigned()?,
                 "exportedMessagesCount" => status.exported_messages = reader.unsigned()?,
-                _ => reader.skip()?,
+                _ => reader.pass_over(key)?,
             }
             Ok(())
         })?;

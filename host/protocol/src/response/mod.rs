@@ -62,12 +62,17 @@ pub enum Success {
 pub struct Connected {
     /// The version that the connection runs.
     pub protocol_version: Option<String>,
-    /// All versions that the server speaks.
+    /// All versions that the server speaks; at most [`Connected::MAX_SUPPORTED_VERSIONS`].
     pub supported_versions: Vec<String>,
     /// The version of the server, for logs.
     pub server_version: Option<String>,
     /// A name that the server gave to the client, for logs.
     pub client_identifier: Option<String>,
+}
+
+impl Connected {
+    /// How many versions of a server are kept; what it lists beyond is passed over.
+    pub const MAX_SUPPORTED_VERSIONS: usize = 16;
 }
 
 /// A message that was read.

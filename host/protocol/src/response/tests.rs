@@ -1,9 +1,10 @@
 use bytes::{Bytes, BytesMut};
 
 use super::*;
+use crate::cbor::{Map, Writer};
 use crate::definition::StrategyOnFull;
 use crate::frame::Incoming;
-use crate::{FrameDecoder, MAX_FRAME_LENGTH, MessageStreamDefinition, Version};
+use crate::{FrameDecoder, MAX_FRAME_LENGTH, MessageStreamDefinition, ProtocolError, Version};
 
 const ENCODER: fn(usize) -> ResponseEncoder = |limit| ResponseEncoder::new(Version::V1_1_0, limit);
 
@@ -151,4 +152,81 @@ fn null_is_as_good_as_absent_in_a_response() {
         Bytes::from_static(b"\xa3\x69requestId\x61r\x66status\x00\x6cerrorMessage\xf6");
     let response = decode_response(7, &null_message).unwrap();
     assert_eq!(response.outcome, Ok(Success::Created));
+}
+
+/// Decodes a response that has an id, a status, and these fields.
+fn decode_fields(
+    operation: Operation,
+    fields: impl FnOnce(&mut Map<'_>),
+) -> Result<Success, ProtocolError> {
+    let mut out = BytesMut::new();
+    Writer::new(&mut out).map(|map| {
+        map.key("requestId").text("r");
+        map.key("status").uint(0);
+        fields(map);
+    });
+    let response = decode_response(operation.code(), &out.freeze())?;
+    Ok(response.outcome.unwrap())
+}
+
+#[test]
+fn numbers_of_a_response_are_signed_integers() {
+    const BEYOND: u64 = 1 << 63;
+    let appended = |number: u64| {
+        decode_fields(Operation::AppendMessageResponse, |map| {
+            map.key("sequenceNumber").uint(number);
+        })
+    };
+    let sequence_number = BEYOND - 1;
+    assert_eq!(
+        appended(sequence_number),
+        Ok(Success::Appended { sequence_number })
+    );
+    assert!(appended(BEYOND).is_err());
+    let info = |newest: u64| {
+        decode_fields(Operation::DescribeMessageStreamResponse, |map| {
+            map.key("messageStreamInfo").map(|map| {
+                map.key("definition").map(|map| {
+                    map.key("name").text("s");
+                    map.key("strategyOnFull").uint(0);
+                });
+                map.key("storageStatus")
+                    .map(|map| map.key("newestSequenceNumber").uint(newest));
+            });
+        })
+    };
+    assert!(info(BEYOND - 1).is_ok());
+    assert_eq!(
+        info(BEYOND).unwrap_err().to_string(),
+        "The field messageStreamInfo.storageStatus.newestSequenceNumber must be between 0 and \
+         9223372036854775807, but it is 9223372036854775808."
+    );
+}
+
+#[test]
+fn of_two_lists_with_one_key_the_last_counts() {
+    let names = ["a", "b"].map(|name| name.parse::<Name>().unwrap());
+    let streams = decode_fields(Operation::ListStreamsResponse, |map| {
+        for name in &names {
+            map.key("streams").list([name], |writer, name| {
+                writer.text(name.as_str());
+            });
+        }
+    });
+    assert_eq!(streams, Ok(Success::Streams(names[1..].to_vec())));
+}
+
+#[test]
+fn a_server_cannot_fill_the_memory_with_versions() {
+    let connected = decode_fields(Operation::ConnectResponse, |map| {
+        map.key("supportedProtocolVersions")
+            .list(vec![""; 1000], |writer, version| writer.text(version));
+    });
+    let Ok(Success::Connected(connected)) = connected else {
+        panic!("unexpected: {connected:?}");
+    };
+    assert_eq!(
+        connected.supported_versions.len(),
+        Connected::MAX_SUPPORTED_VERSIONS
+    );
 }

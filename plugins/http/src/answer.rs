@@ -1,0 +1,309 @@
+//! What came of a request, and what it means for the messages that it carried.
+//!
+//! The meaning of a status follows RFC 9110. The rule where it leaves room: a message is given up
+//! only where the status speaks of its content; whatever an operator or time can mend is waited for.
+
+use std::time::{Duration, SystemTime};
+
+use http::StatusCode;
+use millstream_plugin::{ExportError, Failure};
+
+use crate::address::Address;
+
+/// What a server has answered.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    /// The header `retry-after`, as it came.
+    pub(crate) retry_after: Option<String>,
+    /// The header `location`, as it came.
+    pub(crate) location: Option<String>,
+    /// The beginning of the body.
+    pub(crate) body: Vec<u8>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Unanswered {
+    /// The host does not let this component speak to this host.
+    NotGranted,
+    /// The name stands for an address of the local network, which the grant does not reach.
+    PrivateAddress,
+    /// The request cannot be made as it is configured; why.
+    NotSent(String),
+    /// The server was not reached, or did not answer in HTTP; why.
+    Broken(String),
+    /// Time was up before the head of the answer was there.
+    TimedOut,
+}
+
+/// What becomes of the messages of a request.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Verdict {
+    /// The server has them.
+    Delivered,
+    /// The server refuses their content and says why: at least one of them can never be delivered.
+    Refused(String),
+    /// It is not about them: they are to be sent again.
+    Failed(ExportError),
+}
+
+impl Answer {
+    /// Judges an answer from `address` that came at `now`.
+    pub(crate) fn verdict(&self, address: &Address, now: SystemTime) -> Verdict {
+        let answers = |then: &str| format!("{address} answers {}{then}", self.said());
+        let failure = || match self.pause(now) {
+            Some(pause) => Failure::new(answers("")).retry_after(pause),
+            None => Failure::new(answers("")),
+        };
+        let error = match self.status {
+            200..=299 => return Verdict::Delivered,
+            400 | 406 | 409 | 411 | 413 | 414 | 415 | 422 | 431 => {
+                return Verdict::Refused(answers(""));
+            }
+            429 | 503 => ExportError::Throttled(failure()),
+            408 | 425 | 500.. => ExportError::Unavailable(failure()),
+            401 | 403 | 407 => ExportError::denied(answers(
+                "; check the credentials in `headers` and what the server allows",
+            )),
+            300..=399 => ExportError::misconfigured(match &self.location {
+                Some(location) => {
+                    let location = printable(location.as_bytes(), MAX_LOCATION);
+                    answers(&format!(" and points to {location}; set `uri` to that"))
+                }
+                None => answers("; check `uri`"),
+            }),
+            _ => ExportError::misconfigured(answers("; check `uri`, `method` and `headers`")),
+        };
+        Verdict::Failed(error)
+    }
+
+    /// The status in words, and the beginning of the body.
+    fn said(&self) -> String {
+        let status = StatusCode::from_u16(self.status).ok();
+        let name = status.and_then(|status| status.canonical_reason());
+        let mut said = self.status.to_string();
+        if let Some(name) = name {
+            said = format!("{said} {name}");
+        }
+        let body = printable(&self.body, MAX_EXCERPT);
+        if body.is_empty() {
+            said
+        } else {
+            format!("{said} (\"{body}\")")
+        }
+    }
+
+    /// The pause that the server asks for: seconds or a date (RFC 9110, section 10.2.3). A date that
+    /// has passed, by the clock of this device, and anything else ask for nothing.
+    fn pause(&self, now: SystemTime) -> Option<Duration> {
+        let text = self.retry_after.as_deref()?.trim();
+        if let Ok(seconds) = text.parse() {
+            return Some(Duration::from_secs(seconds));
+        }
+        let date = httpdate::parse_http_date(text).ok()?;
+        date.duration_since(now).ok()
+    }
+}
+
+impl Unanswered {
+    /// What the host is to do about a request to `address`.
+    pub(crate) fn error(&self, address: &Address) -> ExportError {
+        match self {
+            Self::NotGranted => ExportError::denied(format!(
+                "This plugin may not send to {address}: no grant covers it; put \"{}\" into `hosts` \
+                 of the plugin's grants.",
+                address.grant()
+            )),
+            Self::PrivateAddress => ExportError::denied(format!(
+                "This plugin may not send to {address}: its name stands for an address of the local \
+                 network; if that is right, move \"{}\" from `hosts` to `private-hosts` of the \
+                 plugin's grants.",
+                address.grant()
+            )),
+            Self::NotSent(why) => ExportError::misconfigured(format!(
+                "A request to {address} cannot be made: {why}; check `uri` and `headers`."
+            )),
+            Self::Broken(why) => {
+                ExportError::unavailable(format!("No answer from {address}: {why}."))
+            }
+            Self::TimedOut => {
+                ExportError::unavailable(format!("No answer from {address} in time."))
+            }
+        }
+    }
+}
+
+/// Characters of a body, and of a `location`, that an operator gets to see.
+const MAX_EXCERPT: usize = 200;
+const MAX_LOCATION: usize = 500;
+
+/// The beginning of a text in one line, without what could disturb a log.
+fn printable(bytes: &[u8], most: usize) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let words = text
+        .split(|c: char| c.is_whitespace() || c.is_control())
+        .filter(|word| !word.is_empty());
+    let mut line = String::new();
+    for word in words {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    match line.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
+        None => line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address() -> Address {
+        Address::try_from("https://example.com/in?key=secret".to_owned()).unwrap()
+    }
+
+    fn status(status: u16) -> Answer {
+        Answer {
+            status,
+            ..Answer::default()
+        }
+    }
+
+    fn verdict(answer: &Answer) -> Verdict {
+        // Sun, 06 Nov 1994 08:49:37 GMT
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
+        answer.verdict(&address(), now)
+    }
+
+    fn error(answer: &Answer) -> ExportError {
+        match verdict(answer) {
+            Verdict::Failed(error) => error,
+            other => panic!("{}: {other:?}", answer.status),
+        }
+    }
+
+    fn pause(retry_after: &str) -> Option<u64> {
+        let answer = Answer {
+            retry_after: Some(retry_after.to_owned()),
+            ..status(429)
+        };
+        match error(&answer) {
+            ExportError::Throttled(failure) => failure.retry_after_ms,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_status_has_a_meaning_and_only_those_about_content_give_a_message_up() {
+        for code in 100..=999 {
+            let verdict = verdict(&status(code));
+            let as_expected = match code {
+                200..=299 => verdict == Verdict::Delivered,
+                400 | 406 | 409 | 411 | 413 | 414 | 415 | 422 | 431 => {
+                    matches!(verdict, Verdict::Refused(_))
+                }
+                429 | 503 => matches!(verdict, Verdict::Failed(ExportError::Throttled(_))),
+                408 | 425 | 500.. => {
+                    matches!(verdict, Verdict::Failed(ExportError::Unavailable(_)))
+                }
+                401 | 403 | 407 => matches!(verdict, Verdict::Failed(ExportError::Denied(_))),
+                _ => matches!(verdict, Verdict::Failed(ExportError::Misconfigured(_))),
+            };
+            assert!(as_expected, "{code}: {verdict:?}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_what_the_server_said_and_shows_no_query() {
+        let answer = Answer {
+            body: b"  <p>\r\n\tno\0 \x1b[31mthanks</p> \xff ".to_vec(),
+            ..status(422)
+        };
+        let Verdict::Refused(reason) = verdict(&answer) else {
+            panic!("not refused");
+        };
+        assert_eq!(
+            reason,
+            "https://example.com/in answers 422 Unprocessable Entity (\"<p> no [31mthanks</p> \
+             \u{fffd}\")"
+        );
+    }
+
+    #[test]
+    fn a_long_body_is_cut() {
+        let answer = Answer {
+            body: "ü".repeat(5000).into_bytes(),
+            ..status(400)
+        };
+        let Verdict::Refused(reason) = verdict(&answer) else {
+            panic!("not refused");
+        };
+        assert_eq!(reason.matches('ü').count(), MAX_EXCERPT);
+        assert!(reason.ends_with("…\")"), "{reason}");
+    }
+
+    #[test]
+    fn the_pause_a_server_asks_for_is_passed_on() {
+        assert_eq!(pause("7"), Some(7000));
+        assert_eq!(pause(" 0 "), Some(0));
+        assert_eq!(pause("18446744073709551615"), Some(u64::MAX));
+        assert_eq!(pause("Sun, 06 Nov 1994 08:50:00 GMT"), Some(23_000));
+        assert_eq!(pause("Sunday, 06-Nov-94 08:50:00 GMT"), Some(23_000));
+        for nothing in ["Sun, 06 Nov 1994 08:00:00 GMT", "soon", "-1", "1.5", ""] {
+            assert_eq!(pause(nothing), None, "{nothing}");
+        }
+        let answer = Answer {
+            retry_after: Some("7".to_owned()),
+            ..status(500)
+        };
+        let ExportError::Unavailable(failure) = error(&answer) else {
+            panic!("not unavailable");
+        };
+        assert_eq!(failure.retry_after_ms, Some(7000));
+    }
+
+    #[test]
+    fn a_redirect_says_where_the_server_has_moved() {
+        let answer = Answer {
+            location: Some("https://new.example.com/in".to_owned()),
+            ..status(308)
+        };
+        let reason = error(&answer).reason().to_owned();
+        assert!(
+            reason.contains(
+                "308 Permanent Redirect and points to https://new.example.com/in; set `uri`"
+            ),
+            "{reason}"
+        );
+    }
+
+    #[test]
+    fn a_missing_grant_is_named() {
+        let ExportError::Denied(reason) = Unanswered::NotGranted.error(&address()) else {
+            panic!("not denied");
+        };
+        assert!(
+            reason.contains("put \"https://example.com\" into `hosts`"),
+            "{reason}"
+        );
+        let ExportError::Denied(reason) = Unanswered::PrivateAddress.error(&address()) else {
+            panic!("not denied");
+        };
+        assert!(reason.contains("`private-hosts`"), "{reason}");
+    }
+
+    #[test]
+    fn what_never_reached_the_server_is_tried_again() {
+        for unanswered in [
+            Unanswered::TimedOut,
+            Unanswered::Broken("it is gone".into()),
+        ] {
+            let error = unanswered.error(&address());
+            assert!(matches!(error, ExportError::Unavailable(_)), "{error:?}");
+            assert!(error.reason().contains("https://example.com/in"));
+        }
+    }
+}
