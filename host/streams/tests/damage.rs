@@ -10,7 +10,7 @@ mod common;
 
 use std::path::{Path, PathBuf};
 
-use common::{clock, definition, from, numbers, one, open, runtime};
+use common::{clock, definition, from, numbers, one, open, position_of, runtime};
 use millstream_streams::{Cursor, Export, SequenceNumber};
 
 /// A store with one stream of so many messages, closed.
@@ -37,21 +37,13 @@ fn journal(folder: &Path) -> PathBuf {
     journals[0].clone()
 }
 
-/// Where a text stands in a file.
-fn position_of(content: &[u8], text: &str) -> usize {
-    content
-        .windows(text.len())
-        .position(|window| window == text.as_bytes())
-        .unwrap()
-}
-
 /// Damages the journal where a message stands, and says what is left after opening.
 async fn open_damaged(damage: impl Fn(&mut [u8], usize)) -> (Vec<u64>, u64, u64, bool) {
     let folder = tempfile::tempdir().unwrap();
     filled(folder.path(), 100).await;
     let journal = journal(folder.path());
     let mut content = std::fs::read(&journal).unwrap();
-    let at = position_of(&content, "message number 60");
+    let at = position_of(&content, "message number 60").unwrap();
     damage(&mut content, at);
     std::fs::write(&journal, content).unwrap();
 
