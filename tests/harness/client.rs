@@ -1,15 +1,15 @@
 //! A client that can send anything.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
 use bytes::BytesMut;
 use millstream_protocol::frame::Incoming;
-use millstream_protocol::handshake::{encode_connect, take_connect_version};
+use millstream_protocol::handshake::{CONNECT_VERSION, encode_connect, take_connect_version};
 use millstream_protocol::request::{AuthToken, Connect};
 use millstream_protocol::{
-    Call, FrameDecoder, Request, Response, Version, decode_response, encode_request,
+    Call, Frame, FrameDecoder, Request, Response, Version, decode_response, encode_request,
 };
 
 /// A connection in the hands of a test. It gives up on an answer after 30 seconds.
@@ -97,9 +97,13 @@ impl RawClient {
 
     /// Takes the byte with which the server begins.
     pub fn expect_version(&mut self) {
-        while take_connect_version(&mut self.buffer).is_none() {
-            assert!(self.receive(), "the server closed the connection");
-        }
+        let version = loop {
+            match take_connect_version(&mut self.buffer) {
+                Some(version) => break version,
+                None => assert!(self.receive(), "the server closed the connection"),
+            }
+        };
+        assert_eq!(version, CONNECT_VERSION);
     }
 
     /// The next answer.
@@ -110,16 +114,25 @@ impl RawClient {
 
     /// The next answer; none if the server closes instead.
     pub fn try_response(&mut self) -> Option<Response> {
+        let frame = self.try_frame()?;
+        Some(decode_response(frame.operation, &frame.payload).unwrap())
+    }
+
+    /// The next frame as it is; none if the server closes instead.
+    pub fn try_frame(&mut self) -> Option<Frame> {
         loop {
             match self.decoder.next_frame(&mut self.buffer).unwrap() {
-                Some(Incoming::Frame(frame)) => {
-                    return Some(decode_response(frame.operation, &frame.payload).unwrap());
-                }
+                Some(Incoming::Frame(frame)) => return Some(frame),
                 Some(Incoming::TooLarge(frame)) => panic!("{frame:?}"),
                 None if !self.receive() => return None,
                 None => {}
             }
         }
+    }
+
+    /// Says that nothing more will be sent; answers can still be received.
+    pub fn close_sending(&mut self) {
+        self.socket.shutdown(Shutdown::Write).unwrap();
     }
 
     /// Whether the server has closed the connection, or does so in time.

@@ -56,7 +56,19 @@ pub fn plugins() -> PathBuf {
 
 /// An interpreter with the official SDK.
 pub fn python() -> Command {
-    Command::new(existing(target().join("venv/bin/python")))
+    python_of("venv")
+}
+
+/// The interpreter of a virtual environment in the target folder.
+pub fn python_of(environment: &str) -> Command {
+    Command::new(existing(target().join(environment).join("bin/python")))
+}
+
+/// Node.js, which finds the official SDK.
+pub fn node() -> Command {
+    let mut node = Command::new("node");
+    node.env("NODE_PATH", existing(target().join("node/node_modules")));
+    node
 }
 
 /// Runs a script of `tests/python` and returns what it printed; it fails the test if it fails.

@@ -11,6 +11,7 @@ mod bad_input;
 mod command_line;
 mod crash;
 mod environment;
+mod examples;
 mod exports;
 mod file_export;
 mod http;

@@ -42,13 +42,14 @@ pub(crate) fn guest_packages() -> impl Iterator<Item = &'static str> {
 /// more of them, stays out.
 pub(crate) const TOGETHER: [&str; 3] = ["--workspace", "--exclude", "millstream-bench"];
 
-/// Builds the program. The scenarios are built with it, because tests have features of their own and
-/// are to find the program as it is.
+/// Builds the program. The tests of the whole program are built with it, because they have features
+/// of their own and are to find the program as it is.
 pub(crate) fn host() -> Result<()> {
     step("building the host");
     let mut build = cargo();
     build.args(["build", "--release"]).args(TOGETHER);
-    run(build.args(["--bin", "millstream", "--test", "scenarios"]))
+    build.args(["--bin", "millstream"]);
+    run(build.args(["--test", "scenarios", "--test", "conformance"]))
 }
 
 /// Makes sure that components can be compiled.

@@ -1,12 +1,13 @@
-//! `cargo xtask`: everything a developer does with this repository, on a machine that has Rust and
-//! Python and nothing else.
+//! `cargo xtask`: everything a developer does with this repository, on a machine that has Rust,
+//! Python, for the tests Node.js, and nothing else.
 //!
-//! Each command installs what it needs: the guest target with rustup, Python packages in a virtual
-//! environment in the target folder. Host and tests share one profile and one target folder.
+//! Each command installs what it needs: the guest target with rustup, Python and npm packages in
+//! the target folder. Host and tests share one profile and one target folder.
 
 mod bench;
 mod build;
 mod demo;
+mod node;
 mod process;
 mod python;
 mod test;

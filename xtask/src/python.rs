@@ -1,4 +1,4 @@
-//! The virtual environment with the official SDKs and the emulator.
+//! The virtual environments with the official Python SDKs and the emulator.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -9,41 +9,83 @@ use anyhow::{Context, Result};
 use crate::process::{Background, run, step, wait_for};
 use crate::workspace::{root, target};
 
-fn folder() -> PathBuf {
-    target().join("venv")
+/// A virtual environment in the target folder, and the list of what is in it.
+struct Environment {
+    folder: &'static str,
+    list: &'static str,
+    holds: &'static str,
 }
 
-/// The interpreter of the environment.
+const CURRENT: Environment = Environment {
+    folder: "venv",
+    list: "requirements.txt",
+    holds: "the official SDK and the emulator",
+};
+
+/// On its own: it wants a version of cbor2 that the current SDK does not take.
+const OLDER: Environment = Environment {
+    folder: "venv-greengrasssdk",
+    list: "greengrasssdk.txt",
+    holds: "the official SDK of Greengrass V1",
+};
+
+/// The interpreter of the environment with the current SDK and the emulator.
 pub(crate) fn python() -> Command {
-    Command::new(folder().join("bin").join("python"))
+    CURRENT.python()
 }
 
-/// Makes the environment, unless it is there as the list of packages wants it.
+/// Makes the environment with the current SDK and the emulator, unless it is there as the list of
+/// packages wants it.
 pub(crate) fn install() -> Result<()> {
-    let list = root().join("tests").join("python").join("requirements.txt");
-    let wanted = std::fs::read_to_string(&list)
-        .with_context(|| format!("cannot read {}", list.display()))?;
-    let stamp = folder().join("installed.txt");
-    if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
-        return Ok(());
+    CURRENT.install()
+}
+
+/// Makes the environment with the SDK of Greengrass V1 too, which only tests use.
+pub(crate) fn install_older() -> Result<()> {
+    OLDER.install()
+}
+
+impl Environment {
+    fn folder(&self) -> PathBuf {
+        target().join(self.folder)
     }
-    step("installing the official SDK and the emulator into a virtual environment");
-    run(Command::new("python3")
-        .args(["-m", "venv", "--clear"])
-        .arg(folder()))
-    .context("Python 3 with its venv module is needed; on Debian: apt-get install python3-venv")?;
-    run(python()
-        .args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--requirement",
-        ])
-        .arg(&list))?;
-    std::fs::write(&stamp, wanted)?;
-    Ok(())
+
+    fn python(&self) -> Command {
+        Command::new(self.folder().join("bin").join("python"))
+    }
+
+    fn install(&self) -> Result<()> {
+        let list = root().join("tests").join("python").join(self.list);
+        let wanted = std::fs::read_to_string(&list)
+            .with_context(|| format!("cannot read {}", list.display()))?;
+        let stamp = self.folder().join("installed.txt");
+        if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+            return Ok(());
+        }
+        step(format!(
+            "installing {} into a virtual environment",
+            self.holds
+        ));
+        run(Command::new("python3")
+            .args(["-m", "venv", "--clear"])
+            .arg(self.folder()))
+        .context(
+            "Python 3 with its venv module is needed; on Debian: apt-get install python3-venv",
+        )?;
+        run(self
+            .python()
+            .args([
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+                "--requirement",
+            ])
+            .arg(&list))?;
+        std::fs::write(&stamp, wanted)?;
+        Ok(())
+    }
 }
 
 /// An AWS emulator on a free port.

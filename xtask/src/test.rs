@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::process::{run, say, step};
-use crate::{build, python, workspace};
+use crate::{build, node, python, workspace};
 
 /// Format, lints and every test
 #[derive(Args)]
@@ -20,6 +20,8 @@ impl Test {
             run(build::cargo().args(["fmt", "--all", "--check"]))?;
         }
         python::install()?;
+        python::install_older()?;
+        node::install()?;
         build::host()?;
         build::guests()?;
         step("tests");

@@ -69,6 +69,35 @@ pub(crate) fn from_wire(
     })
 }
 
+/// What an update makes of a stream: an export that the stream has keeps its start, and with it its
+/// cursor, unless the update names another.
+///
+/// # Errors
+///
+/// As [`from_wire`], and [`Error::NotFound`].
+pub(crate) fn updated_from_wire(
+    wire: &MessageStreamDefinition,
+    store: &Store,
+    least_part: u64,
+) -> Result<StreamDefinition, Error> {
+    let before = store.describe(wire.name.as_str())?.definition;
+    let mut after = from_wire(wire, store, least_part)?;
+    for export in &mut after.exports {
+        let named = wire
+            .exports
+            .get(&export.identifier)
+            .and_then(|asked| asked.start_sequence_number);
+        let known = before
+            .exports
+            .iter()
+            .find(|known| known.identifier == export.identifier);
+        if let (None, Some(known)) = (named, known) {
+            export.start = known.start;
+        }
+    }
+    Ok(after)
+}
+
 /// A stream as the store keeps it, as the protocol shows it.
 pub(crate) fn to_wire(definition: &StreamDefinition) -> Option<MessageStreamDefinition> {
     let name = definition.name.as_str().parse().ok()?;

@@ -63,6 +63,18 @@ impl Service {
         definition::from_wire(wire, &self.store, self.least_part)
     }
 
+    /// What an update that a client sent makes of a stream, as it is kept.
+    ///
+    /// # Errors
+    ///
+    /// See [`definition::updated_from_wire`].
+    pub(crate) fn accept_update(
+        &self,
+        wire: &MessageStreamDefinition,
+    ) -> Result<StreamDefinition, Error> {
+        definition::updated_from_wire(wire, &self.store, self.least_part)
+    }
+
     /// Creates a stream and starts its exports.
     pub(crate) async fn create(&self, definition: StreamDefinition) -> Result<(), Error> {
         let _changing = self.changing.lock().await;
@@ -76,6 +88,11 @@ impl Service {
     /// old one moves the cursor of the new one.
     pub(crate) async fn update(&self, definition: StreamDefinition) -> Result<(), Error> {
         let _changing = self.changing.lock().await;
+        self.change(definition).await
+    }
+
+    /// [`Self::update`], while nothing else changes.
+    async fn change(&self, definition: StreamDefinition) -> Result<(), Error> {
         let name = definition.name.clone();
         let before = self.store.describe(name.as_str())?.definition;
         let kept: BTreeSet<&str> = definition
@@ -131,7 +148,7 @@ impl Service {
             };
             let outcome = match self.store.describe(&stream.name) {
                 Err(_) => self.store.create(wanted).await,
-                Ok(info) if *info.definition != wanted => self.store.update(wanted).await,
+                Ok(info) if *info.definition != wanted => self.change(wanted).await,
                 Ok(_) => Ok(()),
             };
             if let Err(error) = outcome {

@@ -8,12 +8,14 @@
 
 mod common;
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use common::{clock, definition, files, from, numbers, one, open, runtime};
 use millstream_streams::{
     Clock, Counters, Error, Flush, Payloads, Persistence, SequenceNumber, Store, StoreOptions,
-    StrategyOnFull,
+    StrategyOnFull, Timestamp,
 };
 
 #[test]
@@ -46,6 +48,43 @@ fn a_waiting_read_ends_when_its_stream_is_deleted() {
         let read = tokio::spawn(async move { reader.read("s", options).await });
         store.delete("s").await.unwrap();
         assert!(matches!(read.await.unwrap(), Err(Error::NotFound { .. })));
+        store.close().await.unwrap();
+    });
+}
+
+/// A clock that shows a later time to everybody who looks.
+#[derive(Default)]
+struct Looks(AtomicU64);
+
+impl Clock for Looks {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.fetch_add(1, Ordering::SeqCst))
+    }
+
+    fn steady(&self) -> Instant {
+        Instant::now()
+    }
+}
+
+#[test]
+fn a_message_is_not_older_than_what_was_done_before_it() {
+    runtime().block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(Looks::default());
+        let mut options = StoreOptions::new(folder.path());
+        options.clock = clock.clone();
+        options.min_free_disk = 0;
+        let (store, _) = Store::open(&options).unwrap();
+        store.create(definition("s")).await.unwrap();
+        for number in 0..100 {
+            let before = clock.0.load(Ordering::SeqCst);
+            // The writer looks for the job and for what expires, and only then for the message.
+            let (expired, appended) = tokio::join!(store.expire(), store.append("s", one("x")));
+            expired.unwrap();
+            appended.unwrap();
+            let message = store.read("s", from(number)).await.unwrap().remove(0);
+            assert!(message.ingest_time.as_millis() >= before + 2);
+        }
         store.close().await.unwrap();
     });
 }

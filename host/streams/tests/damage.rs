@@ -9,9 +9,10 @@
 mod common;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use common::{clock, definition, from, numbers, one, open, runtime};
-use millstream_streams::{Cursor, Export, SequenceNumber};
+use common::{clock, definition, from, numbers, one, open, position_of, runtime};
+use millstream_streams::{Cursor, Error, Export, SequenceNumber};
 
 /// A store with one stream of so many messages, closed.
 async fn filled(folder: &Path, messages: u64) {
@@ -37,21 +38,13 @@ fn journal(folder: &Path) -> PathBuf {
     journals[0].clone()
 }
 
-/// Where a text stands in a file.
-fn position_of(content: &[u8], text: &str) -> usize {
-    content
-        .windows(text.len())
-        .position(|window| window == text.as_bytes())
-        .unwrap()
-}
-
 /// Damages the journal where a message stands, and says what is left after opening.
 async fn open_damaged(damage: impl Fn(&mut [u8], usize)) -> (Vec<u64>, u64, u64, bool) {
     let folder = tempfile::tempdir().unwrap();
     filled(folder.path(), 100).await;
     let journal = journal(folder.path());
     let mut content = std::fs::read(&journal).unwrap();
-    let at = position_of(&content, "message number 60");
+    let at = position_of(&content, "message number 60").unwrap();
     damage(&mut content, at);
     std::fs::write(&journal, content).unwrap();
 
@@ -90,6 +83,33 @@ fn a_torn_journal_loses_what_is_behind_the_tear_and_says_how_much() {
             "numbers that were acknowledged are not used again"
         );
         assert!(set_aside, "the damaged journal was copied aside");
+    });
+}
+
+#[test]
+fn a_read_over_lost_numbers_waits_for_as_many_messages_as_it_asked_for() {
+    runtime().block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        filled(folder.path(), 100).await;
+        let journal = journal(folder.path());
+        let mut content = std::fs::read(&journal).unwrap();
+        let at = position_of(&content, "message number 60").unwrap();
+        content[at..at + 8].fill(0);
+        std::fs::write(&journal, content).unwrap();
+
+        let (store, _) = open(folder.path(), &clock());
+        store.append("s", one("behind the gap")).await.unwrap();
+        let mut options = from(58);
+        options.min = 4;
+        let outcome = store.read("s", options).await;
+        assert_eq!(outcome, Err(Error::NotEnoughMessages));
+        options.wait = Duration::from_secs(30);
+        let reader = store.clone();
+        let read = tokio::spawn(async move { reader.read("s", options).await });
+        store.append("s", one("the fourth")).await.unwrap();
+        let found = read.await.unwrap().unwrap();
+        assert_eq!(numbers(&found), [58, 59, 100, 101]);
+        store.close().await.unwrap();
     });
 }
 

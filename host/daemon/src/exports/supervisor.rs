@@ -63,7 +63,8 @@ impl Supervisor {
     /// What an export has done since the program started; nothing yet, if it never ran.
     pub(crate) fn meter(&self, stream: &str, export: &str) -> Arc<Meter> {
         let key = (stream.to_owned(), export.to_owned());
-        Arc::clone(lock(&self.meters).entry(key).or_default())
+        let known = lock(&self.meters).get(&key).cloned();
+        known.unwrap_or_default()
     }
 
     /// What all exports together have carried away.
@@ -103,12 +104,13 @@ impl Supervisor {
                 continue;
             }
             let (stop, stopped) = watch::channel(false);
+            let meter = Arc::clone(lock(&self.meters).entry(key.clone()).or_default());
             let progress = Progress::new(
                 self.shared.store.clone(),
                 stream.to_owned(),
                 export.identifier.clone(),
                 cursor,
-                self.meter(stream, &export.identifier),
+                meter,
             );
             let pipeline = Pipeline::new(self.shared.clone(), settings, progress, stopped);
             running.insert(

@@ -56,7 +56,7 @@ pub(super) async fn serve(
         place,
         ..
     } = greeted;
-    let encoder = ResponseEncoder::new(version, context.max_frame);
+    let encoder = ResponseEncoder::new(version, context.max_answer);
     let (reading, writing) = socket.into_split();
     let (outgoing, queue) = mpsc::channel(OUTGOING);
     let writer = tokio::spawn(outgoing::write(writing, queue, encoder));

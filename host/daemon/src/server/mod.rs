@@ -26,11 +26,18 @@ use crate::service::Service;
 use greeting::Greeted;
 use lobby::Lobby;
 
+/// How much longer an answer may be than a request, in bytes. A message is read with more around it
+/// than it was appended with: what can be appended is to be readable too.
+const ANSWER_ALLOWANCE: usize = 1024;
+
 /// What every connection needs.
 struct Context {
     access: Access,
     service: Service,
+    /// The longest frame of a client, in bytes.
     max_frame: usize,
+    /// The longest frame of an answer, in bytes.
+    max_answer: usize,
     max_connections: usize,
     /// Places for connections; a connection has one from the end of its handshake on.
     places: Arc<Semaphore>,
@@ -73,10 +80,12 @@ impl Server {
                 format!("cannot write server.port-file {}: {error}", file.display())
             })?;
         }
+        let max_frame = usize::try_from(options.max_frame.0).unwrap_or(usize::MAX);
         let context = Context {
             access,
             service,
-            max_frame: usize::try_from(options.max_frame.0).unwrap_or(usize::MAX),
+            max_frame,
+            max_answer: max_frame.saturating_add(ANSWER_ALLOWANCE),
             max_connections: options.max_connections,
             places: Arc::new(Semaphore::new(options.max_connections)),
         };

@@ -74,7 +74,7 @@ impl Read {
         let asked = Duration::from_millis(self.options.read_timeout_millis.get());
         let deadline = self.arrival + asked.min(LONGEST_WAIT);
         let room = context
-            .max_frame
+            .max_answer
             .saturating_sub(read_response_overhead(&self.id));
         let min = self.options.min_message_count.get();
         let wanted = ReadOptions {
@@ -85,7 +85,9 @@ impl Read {
             wait: Duration::ZERO,
         };
         let (store, name) = (context.service.store(), self.name.as_str());
+        let mut watch = store.watch(name).map_err(|error| failure(&error))?;
         loop {
+            let seen = watch.position().tail;
             let place = places.acquire().await.ok();
             match store.read(name, wanted).await {
                 Ok(messages) => return Ok((self.fitting(messages, room)?, place)),
@@ -94,9 +96,10 @@ impl Read {
                 }
                 Err(error) => return Err(failure(&error)),
             }
-            let mut watch = store.watch(name).map_err(|error| failure(&error))?;
+            // Where numbers were lost there are fewer messages than numbers: what was there did not
+            // suffice, so that at least one more is needed.
             let first = wanted.start.max(watch.position().head);
-            let enough = watch.reach(first + (min - 1));
+            let enough = watch.reach(seen.max(first + (min - 1)));
             if let Ok(found) = tokio::time::timeout_at(deadline, enough).await {
                 found.map_err(|error| failure(&error))?;
             }

@@ -26,7 +26,7 @@ pub(super) async fn carry_out(
             Ok(definition) => service.create(definition).await,
             Err(error) => Err(error),
         },
-        Call::Update(wire) => match service.accept(&wire) {
+        Call::Update(wire) => match service.accept_update(&wire) {
             Ok(definition) => service.update(definition).await,
             Err(error) => Err(error),
         },

@@ -41,7 +41,7 @@ impl MessageStreamDefinition {
             flush_on_write,
             exports,
         };
-        definition.fit_segment_size();
+        definition.fit_segment_size()?;
         Ok(definition)
     }
 }

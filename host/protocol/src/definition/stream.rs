@@ -80,14 +80,26 @@ impl MessageStreamDefinition {
         }
     }
 
-    /// Brings the segment size down to the size of the stream if it is above it.
+    /// Brings a segment size that nobody chose down to the size of the stream.
     ///
-    /// Every SDK sends the default of 16 MiB along when its caller sets a smaller `maxSize` alone,
-    /// so refusing such a definition would refuse small streams (section 3).
-    pub fn fit_segment_size(&mut self) {
-        if self.stream_segment_size.get() > self.max_size.get() {
-            self.stream_segment_size = SegmentSize::clamped(self.max_size.get());
+    /// Every SDK sends the default of 16 MiB along when its caller sets a smaller `maxSize` alone, so
+    /// refusing that would refuse small streams (section 3).
+    ///
+    /// # Errors
+    /// [`ProtocolError::Field`] if another segment size is above the size of the stream.
+    pub(super) fn fit_segment_size(&mut self) -> Result<(), ProtocolError> {
+        if self.stream_segment_size.get() <= self.max_size.get() {
+            return Ok(());
         }
+        if self.stream_segment_size != Self::DEFAULT_SEGMENT_SIZE {
+            return Err(ProtocolError::value(format!(
+                "must not be above maxSize, which is {}, but it is {}",
+                self.max_size, self.stream_segment_size
+            ))
+            .within("streamSegmentSize"));
+        }
+        self.stream_segment_size = SegmentSize::clamped(self.max_size.get());
+        Ok(())
     }
 
     /// Decodes a definition that [`to_cbor`](Self::to_cbor) encoded.

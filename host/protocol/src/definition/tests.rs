@@ -78,10 +78,13 @@ fn numbers_of_a_definition_keep_to_their_bounds() {
         ("timeToLiveMillis", 60_000, 9_223_372_036_854),
     ] {
         for good in [least, greatest] {
-            assert!(
-                decode(|map| map.key(key).uint(good)).is_ok(),
-                "{key} {good}"
-            );
+            let decoded = decode(|map| {
+                if key == "streamSegmentSize" {
+                    map.key("maxSize").uint(good);
+                }
+                map.key(key).uint(good);
+            });
+            assert!(decoded.is_ok(), "{key} {good}");
         }
         for bad in [least - 1, greatest + 1] {
             assert_eq!(
@@ -101,14 +104,38 @@ fn unknown_numbers_of_enumerations_are_refused_with_the_known_ones() {
 }
 
 #[test]
-fn a_segment_larger_than_the_stream_is_brought_down_to_it() {
-    let definition = decode(|map| {
-        map.key("maxSize").uint(1_000_000);
-        map.key("streamSegmentSize").uint(16_777_216);
-    });
-    assert_eq!(definition.unwrap().stream_segment_size.get(), 1_000_000);
+fn only_a_default_segment_is_brought_down_to_the_size_of_the_stream() {
+    let sizes = |max: u64, segment: u64| {
+        decode(|map| {
+            map.key("maxSize").uint(max);
+            map.key("streamSegmentSize").uint(segment);
+        })
+    };
+    let small = sizes(1_000_000, 16_777_216).unwrap();
+    assert_eq!(small.stream_segment_size.get(), 1_000_000);
     let least = decode(|map| map.key("maxSize").uint(1024)).unwrap();
     assert_eq!(least.stream_segment_size.get(), 1024);
+    assert!(sizes(1_000_000, 1_000_000).is_ok());
+    assert_eq!(
+        message(sizes(1_000_000, 1_000_001)),
+        "The field streamSegmentSize must not be above maxSize, which is 1000000, but it is 1000001."
+    );
+}
+
+#[test]
+fn of_a_list_of_exports_that_comes_twice_the_last_counts() {
+    let exports = decode(|map| {
+        map.key("exportDefinition").map(|map| {
+            for identifier in ["first", "last"] {
+                map.key("IotSitewise").list([identifier], |writer, text| {
+                    writer.map(|map| map.key("identifier").text(text));
+                });
+            }
+        });
+    });
+    let exports = exports.unwrap().exports;
+    assert_eq!(exports.len(), 1);
+    assert!(exports.get("last").is_some());
 }
 
 #[test]

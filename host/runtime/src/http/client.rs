@@ -2,16 +2,19 @@
 //!
 //! A pool is keyed by scheme and authority only, so a connection that one component opened serves
 //! another that may speak to the same name. To keep a connection to a private address from serving a
-//! component whose grant reaches only public ones, each [`Reach`] has a pool of its own.
+//! component whose grant reaches only public ones, each [`Reach`] has a pool of its own. So have
+//! requests that go through a proxy.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::uri::Scheme;
+use http::{Request, Response, header};
 use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::{HttpConnector, capture_connection};
+use hyper_util::client::legacy::connect::dns::GaiResolver;
+use hyper_util::client::legacy::connect::{Connect, HttpConnector, capture_connection};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::OnceCell;
@@ -19,6 +22,7 @@ use wasmtime_wasi_http::{Error, WasiBody};
 
 use super::address::Reach;
 use super::fault;
+use super::proxy::{Proxies, ProxyConnector};
 use super::resolver::Resolver;
 use crate::deadline::{Deadline, Waits};
 
@@ -31,7 +35,8 @@ pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
-type Pool = Client<HttpsConnector<HttpConnector<Resolver>>, WasiBody>;
+type Pool<C> = Client<HttpsConnector<C>, WasiBody>;
+type DirectPool = Pool<HttpConnector<Resolver>>;
 
 /// The time limits of one request.
 #[derive(Debug)]
@@ -43,18 +48,26 @@ pub(super) struct Timeouts {
 }
 
 /// The client of all components; it is made when the first request is sent.
-#[derive(Default)]
 pub(super) struct HttpClient {
+    proxies: Proxies,
     pools: OnceCell<Pools>,
 }
 
 struct Pools {
-    public: Pool,
-    loopback: Pool,
-    private: Pool,
+    public: DirectPool,
+    loopback: DirectPool,
+    private: DirectPool,
+    proxied: Pool<ProxyConnector>,
 }
 
 impl HttpClient {
+    pub(super) fn new(proxies: Proxies) -> Self {
+        Self {
+            proxies,
+            pools: OnceCell::new(),
+        }
+    }
+
     /// Sends a request that has been let through, and returns when the head of the response is
     /// there. Dropping the future gives the request up.
     pub(super) async fn send(
@@ -63,12 +76,26 @@ impl HttpClient {
         mut request: Request<WasiBody>,
         timeouts: Timeouts,
     ) -> Result<Response<Incoming>, SendError> {
-        let pools = self.pools.get_or_try_init(Pools::new).await?;
+        let pools = self
+            .pools
+            .get_or_try_init(|| Pools::new(&self.proxies))
+            .await?;
+        let proxy = self.proxies.on_the_way(reach, request.uri());
+        // Inside a tunnel the destination would see it.
+        if request.uri().scheme() == Some(&Scheme::HTTP)
+            && let Some(authorization) = proxy.as_ref().and_then(|proxy| proxy.authorization())
+        {
+            let headers = request.headers_mut();
+            headers.insert(header::PROXY_AUTHORIZATION, authorization.clone());
+        }
         let mut connection = capture_connection(&mut request);
         let connected = async {
             connection.wait_for_connection_metadata().await;
         };
-        let response = pools.of(reach).request(request);
+        let response = match proxy {
+            Some(_) => pools.proxied.request(request),
+            None => pools.of(reach).request(request),
+        };
         tokio::pin!(response);
         tokio::select! {
             biased;
@@ -105,7 +132,7 @@ impl SendError {
 }
 
 impl Pools {
-    async fn new() -> Result<Self, SendError> {
+    async fn new(proxies: &Proxies) -> Result<Self, SendError> {
         let internal = |error: String| SendError::Code(Error::InternalError(Some(error)));
         let roots = tokio::task::spawn_blocking(system_roots)
             .await
@@ -116,15 +143,21 @@ impl Pools {
                 .map_err(|error| internal(error.to_string()))?
                 .with_root_certificates(roots)
                 .with_no_client_auth();
-        let pool = |reach| build(reach, tls.clone());
+        let direct = |reach| {
+            let resolver = HttpConnector::new_with_resolver(Resolver::new(reach));
+            pool(tcp(resolver), tls.clone())
+        };
+        let to_proxy = tcp(HttpConnector::new_with_resolver(GaiResolver::new()));
+        let to_proxy = ProxyConnector::new(proxies.clone(), to_proxy, tls.clone());
         Ok(Self {
-            public: pool(Reach::Public),
-            loopback: pool(Reach::Loopback),
-            private: pool(Reach::Private),
+            public: direct(Reach::Public),
+            loopback: direct(Reach::Loopback),
+            private: direct(Reach::Private),
+            proxied: pool(to_proxy, tls.clone()),
         })
     }
 
-    fn of(&self, reach: Reach) -> &Pool {
+    fn of(&self, reach: Reach) -> &DirectPool {
         match reach {
             Reach::Public => &self.public,
             Reach::Loopback => &self.loopback,
@@ -133,17 +166,23 @@ impl Pools {
     }
 }
 
-fn build(reach: Reach, tls: ClientConfig) -> Pool {
-    let mut tcp = HttpConnector::new_with_resolver(Resolver::new(reach));
-    tcp.enforce_http(false);
-    tcp.set_nodelay(true);
+fn tcp<R>(mut connector: HttpConnector<R>) -> HttpConnector<R> {
+    connector.enforce_http(false);
+    connector.set_nodelay(true);
     // A request gives up by itself; this ends attempts that outlive their request.
-    tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    connector
+}
+
+fn pool<C>(connector: C, tls: ClientConfig) -> Pool<C>
+where
+    HttpsConnector<C>: Connect + Clone,
+{
     let connector = HttpsConnectorBuilder::new()
         .with_tls_config(tls)
         .https_or_http()
         .enable_all_versions()
-        .wrap_connector(tcp);
+        .wrap_connector(connector);
     Client::builder(TokioExecutor::new())
         .timer(TokioTimer::new())
         .pool_timer(TokioTimer::new())

@@ -204,7 +204,10 @@ impl Exchange {
                 ),
             ),
             None => self.log.write(
-                Level::DEBUG,
+                match fault::is_of_proxy(error) {
+                    true => Level::WARN,
+                    false => Level::DEBUG,
+                },
                 &format!("a request to {destination} failed: {}", fault::chain(error)),
             ),
         }

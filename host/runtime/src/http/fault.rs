@@ -6,6 +6,7 @@ use std::io;
 use hyper_util::client::legacy;
 use wasmtime_wasi_http::Error;
 
+use super::proxy::ProxyError;
 use super::resolver::ResolveError;
 
 /// The code that a guest sees for an error of the client.
@@ -55,6 +56,11 @@ pub(super) fn prohibited(error: &legacy::Error) -> Option<&ResolveError> {
     causes(error)
         .filter_map(|cause| cause.downcast_ref::<ResolveError>())
         .find(|error| matches!(error, ResolveError::Prohibited { .. }))
+}
+
+/// Whether a proxy is why the request failed.
+pub(super) fn is_of_proxy(error: &legacy::Error) -> bool {
+    causes(error).any(|cause| cause.is::<ProxyError>())
 }
 
 /// An error and everything behind it, for one line of a log.

@@ -11,8 +11,9 @@
 //! 5. it is sent over a pooled connection, within time limits (`client`), and its bytes are counted
 //!    (`traffic`).
 //!
-//! Redirects are answers like any other: the guest follows them, through the same steps. Proxy
-//! settings of the environment are not used.
+//! Redirects are answers like any other: the guest follows them, through the same steps. Where the
+//! environment names a proxy, it takes the place of step 3 for names of the public internet
+//! (`proxy`).
 
 mod address;
 mod bandwidth;
@@ -22,6 +23,7 @@ mod destination;
 mod exchange;
 mod fault;
 mod pace;
+mod proxy;
 mod resolver;
 mod sign;
 mod traffic;
@@ -37,6 +39,7 @@ use crate::sandbox::Sandbox;
 use client::HttpClient;
 use exchange::Exchange;
 use pace::Line;
+use proxy::Proxies;
 
 pub use bandwidth::Bandwidth;
 pub use traffic::Traffic;
@@ -58,7 +61,7 @@ pub(crate) struct HttpHost {
 impl HttpHost {
     pub(crate) fn new(credentials: CredentialsSource, bandwidth: Option<Bandwidth>) -> Self {
         Self {
-            client: HttpClient::default(),
+            client: HttpClient::new(Proxies::from_env()),
             credentials: Credentials::new(credentials),
             line: bandwidth.map(Line::new),
             total: TrafficCounter::new(),

@@ -5,7 +5,7 @@ mod open;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
@@ -245,8 +245,27 @@ impl Store {
     /// [`Error::NotEnoughMessages`], [`Error::Damaged`].
     pub async fn read(&self, name: &str, options: ReadOptions) -> Result<Vec<Message>, Error> {
         let stream = self.shared.registry.get(name)?;
-        reader::wait_for(&stream, &options).await?;
-        let engine = Arc::clone(&self.shared.engine);
+        let start = Instant::now();
+        loop {
+            let seen = stream.position().tail;
+            let outcome = self.read_now(&stream, options).await;
+            let left = options.wait.saturating_sub(start.elapsed());
+            match outcome {
+                Err(Error::NotEnoughMessages | Error::BeyondEnd) if !left.is_zero() => {
+                    reader::wait(&stream, &options, seen, left).await;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn read_now(
+        &self,
+        stream: &Arc<Stream>,
+        options: ReadOptions,
+    ) -> Result<Vec<Message>, Error> {
+        reader::check(stream, &options)?;
+        let (engine, stream) = (Arc::clone(&self.shared.engine), Arc::clone(stream));
         tokio::task::spawn_blocking(move || reader::read(&engine, &stream, &options))
             .await
             .map_err(Error::failed)?
@@ -273,10 +292,15 @@ impl Store {
             max_bytes: u64::MAX,
             wait: Duration::ZERO,
         };
-        let found = tokio::task::spawn_blocking(move || reader::read(&engine, &stream, &options))
+        let read = move || reader::read(&engine, &stream, &options);
+        match tokio::task::spawn_blocking(read)
             .await
-            .map_err(Error::failed)??;
-        Ok(found.first().map(|message| message.ingest_time))
+            .map_err(Error::failed)?
+        {
+            Ok(found) => Ok(found.first().map(|message| message.ingest_time)),
+            Err(Error::BeyondEnd | Error::NotEnoughMessages) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Follows a stream's position and definition.

@@ -1,0 +1,112 @@
+//! `docs/conformance.md`: the list as a table, which cannot say more than the suite proves.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use millstream_tests::repository;
+
+use crate::behaviours::SECTIONS;
+use crate::clients::Kind;
+
+const FILE: &str = "docs/conformance.md";
+const COMMAND: &str = "MILLSTREAM_BLESS=1 cargo xtask test conformance";
+
+/// Holds the file against the list, or writes it if `MILLSTREAM_BLESS` is set.
+///
+/// # Errors
+///
+/// A sentence with the command that writes the file, if it says something else than the list.
+pub(crate) fn check() -> Result<(), String> {
+    let file = repository().join(FILE);
+    let rendered = render();
+    if std::env::var_os("MILLSTREAM_BLESS").is_some() {
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, rendered).unwrap();
+        return Ok(());
+    }
+    if std::fs::read_to_string(&file).is_ok_and(|checked_in| checked_in == rendered) {
+        Ok(())
+    } else {
+        Err(format!(
+            "{FILE} is not what the list of behaviours says; `{COMMAND}` writes it"
+        ))
+    }
+}
+
+fn render() -> String {
+    let mut out = format!(
+        "# Conformance\n\nWhat clients can rely on, and which clients have proved it: each `✓` is a \
+         test against the real\nprogram, run by `cargo xtask test`. Written by the suite itself; \
+         `{COMMAND}`\nwrites it anew after a change of the list in `tests/conformance/behaviours`, \
+         and the suite fails if this file\nsays something else. `§` is the section of the \
+         protocol's specification.\n\n| client | |\n| --- | --- |\n"
+    );
+    for kind in Kind::ALL {
+        writeln!(out, "| {} | {} |", column(kind), about(kind)).unwrap();
+    }
+    for section in SECTIONS {
+        write!(out, "\n## {}\n\n| behaviour | § |", section.title).unwrap();
+        for kind in Kind::ALL {
+            write!(out, " {} |", column(kind)).unwrap();
+        }
+        out.push_str("\n| --- | --- | :-: | :-: | :-: | :-: |\n");
+        for behaviour in section.behaviours {
+            write!(
+                out,
+                "| **{}** {} | {} |",
+                behaviour.id, behaviour.says, behaviour.section
+            )
+            .unwrap();
+            for kind in Kind::ALL {
+                let proved = behaviour.clients.include(kind);
+                out.push_str(if proved { " ✓ |" } else { " |" });
+            }
+            out.push('\n');
+        }
+    }
+    out
+}
+
+fn column(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Raw => "raw",
+        Kind::Python => "Python",
+        Kind::GreengrassPython => "Python V1",
+        Kind::Node => "Node.js",
+    }
+}
+
+fn about(kind: Kind) -> String {
+    let tests = repository().join("tests");
+    let python = |list: &str, package: &str| {
+        let version = pinned(&tests.join("python").join(list), package);
+        format!("the official SDK `{package}` {version}, from PyPI")
+    };
+    match kind {
+        Kind::Raw => {
+            "ours, which can send anything; where SDKs do the same, it writes as the Java \
+                      SDK does (maps of indefinite length, no empty lists)"
+                .to_owned()
+        }
+        Kind::Python => python("requirements.txt", "stream-manager"),
+        Kind::GreengrassPython => python("greengrasssdk.txt", "greengrasssdk"),
+        Kind::Node => {
+            let manifest = std::fs::read_to_string(tests.join("node/package.json")).unwrap();
+            let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+            let package = "aws-greengrass-core-sdk";
+            let version = manifest["dependencies"][package].as_str().unwrap();
+            format!("the official SDK `{package}` {version}, from npm")
+        }
+    }
+}
+
+/// The version of a package in a list of requirements.
+fn pinned(list: &Path, package: &str) -> String {
+    let list = std::fs::read_to_string(list).unwrap();
+    let versions = list.lines().filter_map(|line| line.split_once("=="));
+    let (_, version) = versions
+        .into_iter()
+        .find(|(name, _)| *name == package)
+        .unwrap();
+    version.to_owned()
+}
