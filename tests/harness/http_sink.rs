@@ -10,7 +10,7 @@ use hyper::body::{Body, Incoming};
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::Runtime;
 
 /// One request as it arrived.
@@ -59,6 +59,27 @@ const MAX_BODY: u64 = 8 << 20;
 
 type Script = Box<dyn Fn(usize, &HttpRequest) -> HttpAnswer + Send + Sync>;
 
+/// An address that refuses connections and that nobody else gets, until a sink listens there.
+pub struct Reserved(TcpSocket);
+
+impl Reserved {
+    /// Keeps a free port.
+    pub fn on_loopback() -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        Self(socket)
+    }
+
+    /// The address as a URL, without a path.
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address())
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.0.local_addr().unwrap()
+    }
+}
+
 /// A running sink.
 pub struct HttpSink {
     address: SocketAddr,
@@ -71,12 +92,12 @@ impl HttpSink {
     pub fn scripted(
         script: impl Fn(usize, &HttpRequest) -> HttpAnswer + Send + Sync + 'static,
     ) -> Self {
-        Self::listen("127.0.0.1:0".parse().unwrap(), script)
+        Self::listen(Reserved::on_loopback(), script)
     }
 
-    /// Starts a sink where another listened before, or shall.
+    /// Starts a sink at an address that was kept for it.
     pub fn listen(
-        address: SocketAddr,
+        reserved: Reserved,
         script: impl Fn(usize, &HttpRequest) -> HttpAnswer + Send + Sync + 'static,
     ) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -85,8 +106,8 @@ impl HttpSink {
             .build()
             .unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let listener = runtime.block_on(TcpListener::bind(address)).unwrap();
-        let address = listener.local_addr().unwrap();
+        let address = reserved.address();
+        let listener = runtime.block_on(async { reserved.0.listen(64).unwrap() });
         runtime.spawn(serve(
             listener,
             Arc::new(Box::new(script)),

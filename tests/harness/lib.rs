@@ -26,7 +26,7 @@ use std::process::Command;
 pub use client::RawClient;
 pub use emulator::Emulator;
 pub use host::{Host, kinesis_config};
-pub use http_sink::{HttpAnswer, HttpRequest, HttpSink};
+pub use http_sink::{HttpAnswer, HttpRequest, HttpSink, Reserved};
 pub use sink::{Answer, PutRecords, Sink};
 pub use wait::{eventually, eventually_within};
 

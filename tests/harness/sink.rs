@@ -1,12 +1,11 @@
 //! A Kinesis that answers as it is told, on a free port.
 
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use base64::Engine;
 use serde_json::{Value, json};
 
-use crate::{HttpAnswer, HttpRequest, HttpSink};
+use crate::{HttpAnswer, HttpRequest, HttpSink, Reserved};
 
 /// One call as it arrived.
 #[derive(Debug, Clone)]
@@ -50,17 +49,17 @@ impl Sink {
 
     /// Starts a sink that answers each call as the script says, given its number from 0.
     pub fn scripted(script: impl Fn(usize, &PutRecords) -> Answer + Send + Sync + 'static) -> Self {
-        Self::listen("127.0.0.1:0".parse().unwrap(), script)
+        Self::listen(Reserved::on_loopback(), script)
     }
 
-    /// Starts a sink where another listened before, or shall.
+    /// Starts a sink at an address that was kept for it.
     pub fn listen(
-        address: SocketAddr,
+        reserved: Reserved,
         script: impl Fn(usize, &PutRecords) -> Answer + Send + Sync + 'static,
     ) -> Self {
         let taken = Arc::new(Mutex::new(Vec::new()));
         let all = Arc::clone(&taken);
-        let server = HttpSink::listen(address, move |number, request| {
+        let server = HttpSink::listen(reserved, move |number, request| {
             let call = PutRecords::read(request);
             let (status, body) = match script(number, &call) {
                 Answer::Hang => return HttpAnswer::Hang,
@@ -79,11 +78,6 @@ impl Sink {
     /// Its address, as plugins take it.
     pub fn endpoint(&self) -> String {
         self.server.endpoint()
-    }
-
-    /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
-        self.server.address()
     }
 
     /// All calls so far.

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use millstream_protocol::Call;
 use millstream_tests::{
-    Answer, Emulator, Host, RawClient, Sink, eventually, kinesis_config, repository, run_script,
+    Answer, Emulator, Host, RawClient, Reserved, Sink, eventually, kinesis_config, repository,
+    run_script,
 };
 
 const CREDENTIALS: [(&str, &str); 3] = [
@@ -192,13 +193,11 @@ fn a_kinesis_stream_that_does_not_exist_is_waited_for() {
 
 #[test]
 fn a_kinesis_that_cannot_be_reached_gets_everything_when_it_is_back() {
-    let gone = Sink::start();
-    let address = gone.address();
-    drop(gone);
-    let host = exporting_to(&format!("http://{address}"));
+    let away = Reserved::on_loopback();
+    let host = exporting_to(&away.endpoint());
     append(&host, 0..33);
     host.wait_for_export("s", "shows an error", |export| export["errorMessage"] != "");
-    let sink = Sink::listen(address, |_, _| Answer::Accept);
+    let sink = Sink::listen(away, |_, _| Answer::Accept);
     wait_for_delivery(&host, 33);
     assert_eq!(sink.taken(), messages(0..33));
 }

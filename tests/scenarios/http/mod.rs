@@ -79,6 +79,7 @@ fn wait_for_delivery(host: &Host, count: u64) {
     });
 }
 
+/// The error that an export shows, where it shows one until something else changes.
 fn wait_for_error(host: &Host, stream: &str) -> String {
     let export = host.wait_for_export(stream, "shows an error", |export| {
         export["errorMessage"] != ""
