@@ -9,7 +9,10 @@ fn run(example: &str, mut interpreter: Command) -> String {
     let source = repository().join("components").join(example);
     let readme = std::fs::read_to_string(repository().join("README.md")).unwrap();
     let shown = std::fs::read_to_string(&source).unwrap();
-    assert!(readme.contains(&shown), "the README does not show {example} as it is");
+    assert!(
+        readme.contains(&shown),
+        "the README does not show {example} as it is"
+    );
     let host = Host::start("");
     let output = interpreter
         .arg(source)
