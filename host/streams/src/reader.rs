@@ -1,10 +1,11 @@
 //! Reading: never consumes, never waits for the writer.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::chunk::Chunk;
-use crate::engine::Engine;
+use crate::engine::{Engine, Unreadable};
 use crate::error::Error;
 use crate::stream::Stream;
 use crate::types::{Message, SequenceNumber};
@@ -24,10 +25,6 @@ pub struct ReadOptions {
     /// How long to wait for `min` messages.
     pub wait: Duration,
 }
-
-/// Where the engine itself cannot read a chunk, not even its key, this many numbers are given up at
-/// a time until something is readable again.
-const UNREADABLE_STEP: u64 = 1000;
 
 /// Whether there may be enough to read: as many numbers as messages are asked for.
 pub(crate) fn check(stream: &Stream, options: &ReadOptions) -> Result<(), Error> {
@@ -68,98 +65,115 @@ pub(crate) async fn wait(
 }
 
 /// Reads what is there, from `start` or the oldest message on. It may block on the disk.
+///
+/// Fewer messages than the minimum come back only where their bytes are the reason. Where damage is,
+/// the read fails and says which messages stand in its way (protocol specification, 6.2): a start
+/// behind them, or a minimum that ends before them, gets the others.
 pub(crate) fn read(
     engine: &Engine,
     stream: &Arc<Stream>,
     options: &ReadOptions,
 ) -> Result<Vec<Message>, Error> {
-    let position = stream.position();
-    let from = options.start.max(position.head);
-    match stream.id {
-        Some(id) => {
-            let chunks = engine.chunks(id, position.head, from);
-            collect(chunks, from, position.tail, options)
+    loop {
+        let position = stream.position();
+        let from = options.start.max(position.head);
+        if position.tail - from < options.min {
+            return Err(match options.start >= position.tail {
+                true => Error::BeyondEnd,
+                false => Error::NotEnoughMessages,
+            });
         }
-        None => {
-            let memory = stream.memory();
-            let first = memory
-                .range(..=from)
-                .next_back()
-                .map_or(from, |(base, _)| *base);
-            let chunks = memory.range(first..).map(|(_, chunk)| Ok(chunk.clone()));
-            collect(chunks, from, position.tail, options)
+        let found = match stream.id {
+            Some(id) => {
+                let chunks = engine.chunks(id, position.head, from);
+                collect(chunks, from, position.tail, options)
+            }
+            None => {
+                let memory = stream.memory();
+                let first = memory
+                    .range(..=from)
+                    .next_back()
+                    .map_or(from, |(base, _)| *base);
+                let chunks = memory.range(first..).map(|(_, chunk)| Ok(chunk.clone()));
+                collect(chunks, from, position.tail, options)
+            }
+        };
+        match found {
+            Ok(Some(messages)) => return Ok(messages),
+            Ok(None) => return Err(Error::NotEnoughMessages),
+            Err(Unreadable::Refused(error)) => return Err(error),
+            // Retention has taken them meanwhile.
+            Err(Unreadable::Damaged { .. }) if stream.position().head > from => {}
+            Err(Unreadable::Damaged { lost, .. }) => {
+                return Err(Error::Damaged {
+                    first: lost.start,
+                    last: lost.end.previous().unwrap_or(lost.start),
+                });
+            }
         }
     }
 }
 
-/// Takes messages out of chunks. Numbers that are missing between two chunks were deleted by
-/// retention or reported as lost when the store opened; reading steps over them, and so there may be
-/// fewer messages than numbers. It returns fewer than the minimum only where their bytes are too many.
+/// Takes messages out of chunks; none if there are fewer than the minimum. Numbers that are missing
+/// between two chunks were reported as lost when the store opened. Reading steps over them, and a
+/// minimum counts messages; only where nothing else is left they stand in the way.
 fn collect(
-    chunks: impl Iterator<Item = Result<Chunk, Option<SequenceNumber>>>,
+    chunks: impl Iterator<Item = Result<Chunk, Unreadable>>,
     from: SequenceNumber,
     tail: SequenceNumber,
     options: &ReadOptions,
-) -> Result<Vec<Message>, Error> {
+) -> Result<Option<Vec<Message>>, Unreadable> {
     let mut messages = Vec::new();
     let mut bytes = 0_u64;
     let mut expected = from;
-    // Where an unreadable chunk begins; it ends where the next readable one does.
-    let mut damaged: Option<SequenceNumber> = None;
+    let mut lost = None;
     for found in chunks {
-        match found {
-            Ok(chunk) => {
-                if let Some(first) = damaged {
-                    return damage(first, chunk.header().base);
-                }
-                for message in chunk.messages() {
-                    if message.sequence_number < from {
-                        continue;
-                    }
-                    bytes += message.payload.len() as u64;
-                    let full = messages.len() as u64 >= options.max;
-                    let heavy = bytes > options.max_bytes && !messages.is_empty();
-                    if full || heavy {
-                        return Ok(messages);
-                    }
-                    if message.sequence_number >= tail {
-                        return enough(messages, options);
-                    }
-                    expected = message.sequence_number + 1;
-                    messages.push(message);
-                }
+        let chunk = match found {
+            Ok(chunk) => chunk,
+            Err(Unreadable::Damaged { .. }) if messages.len() as u64 >= options.min => {
+                return Ok(Some(messages));
             }
-            Err(_) if messages.len() as u64 >= options.min => return Ok(messages),
-            Err(base) => {
-                let first = damaged.or(base).unwrap_or(expected).max(from);
-                damaged = Some(first);
-                if base.is_none() {
-                    return damage(first, (first + UNREADABLE_STEP).min(tail));
-                }
+            Err(Unreadable::Damaged { lost, .. }) if lost.end <= from => continue,
+            Err(Unreadable::Damaged { lost, .. }) => {
+                return Err(damaged(lost.start.max(from)..lost.end.min(tail)));
             }
+            Err(refused) => return Err(refused),
+        };
+        let base = chunk.header().base.min(tail);
+        if base > expected {
+            lost.get_or_insert(expected..base);
+        }
+        for message in chunk.messages() {
+            if message.sequence_number < from {
+                continue;
+            }
+            if message.sequence_number >= tail {
+                break;
+            }
+            bytes += message.payload.len() as u64;
+            let full = messages.len() as u64 >= options.max;
+            let heavy = bytes > options.max_bytes && !messages.is_empty();
+            if full || heavy {
+                return Ok(Some(messages));
+            }
+            expected = message.sequence_number + 1;
+            messages.push(message);
+        }
+        if chunk.header().end() >= tail {
+            break;
         }
     }
-    match damaged {
-        Some(first) => damage(first, tail),
-        None if messages.is_empty() && from < tail => damage(from, tail),
-        None => enough(messages, options),
+    if messages.is_empty() {
+        return Err(damaged(lost.unwrap_or(expected..tail)));
     }
+    Ok((messages.len() as u64 >= options.min).then_some(messages))
 }
 
-/// All messages that there are, if they are as many as were asked for.
-fn enough(messages: Vec<Message>, options: &ReadOptions) -> Result<Vec<Message>, Error> {
-    if messages.len() as u64 >= options.min {
-        Ok(messages)
-    } else {
-        Err(Error::NotEnoughMessages)
+fn damaged(lost: Range<SequenceNumber>) -> Unreadable {
+    Unreadable::Damaged {
+        certain: lost.end,
+        lost,
     }
-}
-
-fn damage(first: SequenceNumber, end: SequenceNumber) -> Result<Vec<Message>, Error> {
-    Err(Error::Damaged {
-        first,
-        last: end.previous().unwrap_or(first).max(first),
-    })
 }
 
 #[cfg(test)]
@@ -170,7 +184,7 @@ mod tests {
     use crate::chunk::Builder;
     use crate::types::Timestamp;
 
-    type Found = Result<Chunk, Option<SequenceNumber>>;
+    type Found = Result<Chunk, Unreadable>;
 
     fn number(number: u64) -> SequenceNumber {
         SequenceNumber::new(number)
@@ -185,17 +199,17 @@ mod tests {
         Ok(Chunk::decode(bytes).unwrap())
     }
 
-    fn take(chunks: Vec<Found>, from: u64, max: u64, max_bytes: u64) -> Result<Vec<Bytes>, Error> {
-        take_at_least(1, chunks, from, max, max_bytes)
+    fn bad(start: u64, end: u64) -> Found {
+        Err(damaged(number(start)..number(end)))
     }
 
-    fn take_at_least(
-        min: u64,
+    /// The payloads of a read from a stream that ends before 9, or the numbers that stand in its way.
+    fn take(
         chunks: Vec<Found>,
         from: u64,
-        max: u64,
+        (min, max): (u64, u64),
         max_bytes: u64,
-    ) -> Result<Vec<Bytes>, Error> {
+    ) -> Result<Option<Vec<Bytes>>, (u64, u64)> {
         let options = ReadOptions {
             start: number(from),
             min,
@@ -203,69 +217,56 @@ mod tests {
             max_bytes,
             wait: Duration::ZERO,
         };
-        let messages = collect(chunks.into_iter(), number(from), number(9), &options)?;
-        Ok(messages
-            .into_iter()
-            .map(|message| message.payload)
-            .collect())
+        match collect(chunks.into_iter(), number(from), number(9), &options) {
+            Ok(messages) => Ok(messages.map(|messages| {
+                let payloads = messages.into_iter().map(|message| message.payload);
+                payloads.collect()
+            })),
+            Err(Unreadable::Damaged { lost, .. }) => Err((lost.start.get(), lost.end.get())),
+            Err(Unreadable::Refused(error)) => panic!("{error}"),
+        }
     }
 
     #[test]
     fn a_read_stops_at_its_count_its_bytes_and_the_tail() {
         let chunks = || vec![chunk(5, &["aa", "bb"]), chunk(7, &["cc", "dd", "beyond"])];
-        assert_eq!(take(chunks(), 6, 2, 100).unwrap(), ["bb", "cc"]);
-        assert_eq!(take(chunks(), 5, 10, 3).unwrap(), ["aa"]);
         assert_eq!(
-            take(chunks(), 5, 10, 1).unwrap(),
+            take(chunks(), 6, (1, 2), 100).unwrap().unwrap(),
+            ["bb", "cc"]
+        );
+        assert_eq!(take(chunks(), 5, (1, 10), 3).unwrap().unwrap(), ["aa"]);
+        assert_eq!(
+            take(chunks(), 5, (2, 10), 1).unwrap().unwrap(),
             ["aa"],
-            "one message whatever its size"
+            "one message whatever its size, and fewer than asked for"
         );
         assert_eq!(
-            take(chunks(), 5, 10, 100).unwrap(),
+            take(chunks(), 5, (4, 10), 100).unwrap().unwrap(),
             ["aa", "bb", "cc", "dd"]
         );
     }
 
     #[test]
-    fn a_damaged_chunk_is_reported_with_its_numbers_after_what_is_before_it() {
-        let chunks = || vec![chunk(0, &["a"]), Err(Some(number(1))), chunk(4, &["e"])];
-        assert_eq!(take(chunks(), 0, 10, 100).unwrap(), ["a"]);
-        let rest = chunks().split_off(1);
-        let expected = Error::Damaged {
-            first: number(1),
-            last: number(3),
-        };
-        assert_eq!(take(rest, 1, 10, 100), Err(expected));
-        let expected = Error::Damaged {
-            first: number(1),
-            last: number(8),
-        };
-        assert_eq!(take(vec![Err(Some(number(1)))], 1, 10, 100), Err(expected));
+    fn damage_stops_a_read_that_has_not_its_minimum_and_says_where_it_is() {
+        let chunks = || vec![chunk(0, &["a"]), bad(1, 4), chunk(4, &["e"])];
+        assert_eq!(take(chunks(), 0, (1, 10), 100).unwrap().unwrap(), ["a"]);
+        assert_eq!(take(chunks(), 0, (2, 10), 100), Err((1, 4)));
+        assert_eq!(take(chunks(), 2, (1, 10), 100), Err((2, 4)));
+        assert_eq!(take(chunks(), 4, (1, 10), 100).unwrap().unwrap(), ["e"]);
+        let to_the_end = vec![bad(1, u64::MAX)];
+        assert_eq!(take(to_the_end, 1, (1, 10), 100), Err((1, 9)));
     }
 
     #[test]
-    fn a_minimum_counts_messages_and_not_numbers() {
-        let gap = || vec![chunk(0, &["a"]), chunk(6, &["b"])];
-        assert_eq!(take_at_least(2, gap(), 0, 9, 9).unwrap(), ["a", "b"]);
+    fn numbers_that_are_known_to_be_lost_are_stepped_over_if_enough_are_left() {
+        let chunks = || vec![chunk(0, &["a"]), chunk(4, &["b"]), chunk(8, &["c"])];
         assert_eq!(
-            take_at_least(3, gap(), 0, 9, 9),
-            Err(Error::NotEnoughMessages)
+            take(chunks(), 0, (3, 10), 9).unwrap().unwrap(),
+            ["a", "b", "c"]
         );
-        let damaged = || vec![chunk(0, &["a"]), Err(Some(number(1))), chunk(4, &["e"])];
-        let expected = Error::Damaged {
-            first: number(1),
-            last: number(3),
-        };
-        assert_eq!(take_at_least(2, damaged(), 0, 9, 9), Err(expected));
-        let heavy = || vec![chunk(0, &["aa", "bb"])];
-        assert_eq!(take_at_least(2, heavy(), 0, 9, 3).unwrap(), ["aa"]);
-    }
-
-    #[test]
-    fn numbers_that_are_known_to_be_lost_are_stepped_over() {
-        assert_eq!(
-            take(vec![chunk(0, &["a"]), chunk(6, &["b"])], 0, 10, 9).unwrap(),
-            ["a", "b"]
-        );
+        assert_eq!(take(chunks(), 1, (2, 10), 9).unwrap().unwrap(), ["b", "c"]);
+        assert_eq!(take(chunks(), 0, (4, 10), 9), Ok(None));
+        assert_eq!(take(vec![chunk(4, &["b"])], 0, (2, 10), 9), Ok(None));
+        assert_eq!(take(vec![chunk(0, &["a"])], 1, (1, 10), 9), Err((1, 9)));
     }
 }

@@ -5,13 +5,14 @@
 //! engine on what exists, the tails win over the engine on which numbers are used.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::catalog::Entry;
 use crate::cursor::Cursor;
-use crate::engine::{Engine, EngineLimits, Restored, is_environment};
+use crate::engine::{Engine, EngineLimits, Restored, is_environment, suspicion, tables};
 use crate::error::Error;
 use crate::filter::Heads;
 use crate::keys;
@@ -34,28 +35,56 @@ pub struct Loss {
     pub messages: u64,
 }
 
+/// An engine that was opened, and whether tables of it had to be replaced: then its records of
+/// segments say more than there is.
+pub(crate) struct Opened {
+    pub(crate) engine: Engine,
+    pub(crate) repaired: bool,
+}
+
 /// Opens the engine, setting damaged parts aside where it must.
 pub(crate) fn open_engine(
     folder: &Path,
     limits: EngineLimits,
     heads: &Arc<Heads>,
     report: &mut OpenReport,
-) -> Result<Engine, Error> {
+) -> Result<Opened, Error> {
     let engine_folder = folder.join("engine");
+    let suspicion = suspicion(&engine_folder);
     let open = |folder: &Path| Engine::open(folder, limits, heads);
-    match open(&engine_folder) {
-        Ok(engine) => Ok(engine),
-        Err(fjall::Error::Locked) => Err(Error::InUse {
-            path: folder.to_owned(),
-        }),
-        Err(error) if is_environment(&error) => Err(Error::folder(engine_folder, error)),
+    let mut repaired = None;
+    if suspicion.exists() {
+        tracing::warn!("the storage engine has failed before; its tables are read through");
+        repaired = tables::repair(&engine_folder)?;
+    }
+    let engine = match open(&engine_folder) {
+        Ok(engine) => engine,
+        Err(fjall::Error::Locked) => {
+            return Err(Error::InUse {
+                path: folder.to_owned(),
+            });
+        }
+        Err(error) if is_environment(&error) => return Err(Error::folder(engine_folder, error)),
         Err(damage) => {
             tracing::error!(%damage, "the stored data is damaged; saving what can be read");
-            let (engine, set_aside) = salvage::open(&engine_folder, open)?;
-            report.set_aside.extend(set_aside);
-            Ok(engine)
+            let saved = salvage::open(&engine_folder, open)?;
+            report.set_aside.extend(saved.set_aside);
+            repaired = repaired.or(saved.repaired);
+            saved.engine
         }
+    };
+    match std::fs::remove_file(&suspicion) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            return Err(Error::folder(suspicion, error));
+        }
+        _ => {}
     }
+    let opened = Opened {
+        engine,
+        repaired: repaired.is_some(),
+    };
+    report.set_aside.extend(repaired);
+    Ok(opened)
 }
 
 /// Puts one stream together again. Losses that no earlier open has told of go to the report, and as

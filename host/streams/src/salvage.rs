@@ -6,7 +6,8 @@
 //! not. Each try runs on a scratch copy, because an engine that opens changes its files; tables are
 //! hard-linked into it, since they never change. Whatever is cut off was copied aside before.
 //!
-//! If no cut helps, the damage is in the tables or their index. Then the whole engine is set aside and
+//! If no cut helps, the damage is in the tables or their list. Tables that cannot be read through are
+//! replaced by what can be read of them. If that does not help either, the whole engine is set aside and
 //! an empty one takes its place; catalog and tails live outside it, so streams keep their names, their
 //! exports and their numbering.
 
@@ -14,15 +15,24 @@ use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::engine::{Engine, is_environment};
+use crate::engine::{Engine, is_environment, tables};
 use crate::error::Error;
 use crate::recovery::aside;
 
-/// Saves what can be saved and opens it. Returns the paths where damaged files were put.
+/// An engine that opens again.
+pub(crate) struct Saved {
+    pub(crate) engine: Engine,
+    /// Where damaged files were put.
+    pub(crate) set_aside: Vec<PathBuf>,
+    /// Where damaged tables were put, if some had to be replaced.
+    pub(crate) repaired: Option<PathBuf>,
+}
+
+/// Saves what can be saved and opens it.
 pub(crate) fn open(
     folder: &Path,
     open: impl Fn(&Path) -> Result<Engine, fjall::Error>,
-) -> Result<(Engine, Vec<PathBuf>), Error> {
+) -> Result<Saved, Error> {
     let failed = |error: io::Error| Error::folder(folder, error);
     let kept = aside(folder);
     if let Some(cut) = find_cut(folder, &open).map_err(failed)? {
@@ -31,16 +41,36 @@ pub(crate) fn open(
         fs::copy(&journal, kept.join(&cut.journal)).map_err(failed)?;
         truncate(&journal, cut.length).map_err(failed)?;
         match open(folder) {
-            Ok(engine) => return Ok((engine, vec![kept])),
+            Ok(engine) => {
+                return Ok(Saved {
+                    engine,
+                    set_aside: vec![kept],
+                    repaired: None,
+                });
+            }
             Err(error) if is_environment(&error) => return Err(Error::folder(folder, error)),
             // Damage that the scratch copy did not show.
             Err(_) => {}
         }
     }
+    let repaired = tables::repair(folder)?;
+    if repaired.is_some()
+        && let Ok(engine) = open(folder)
+    {
+        return Ok(Saved {
+            engine,
+            set_aside: Vec::new(),
+            repaired,
+        });
+    }
     let kept = aside(folder);
     fs::rename(folder, &kept).map_err(failed)?;
     let engine = open(folder).map_err(|error| Error::folder(folder, error))?;
-    Ok((engine, vec![kept]))
+    Ok(Saved {
+        engine,
+        set_aside: vec![kept],
+        repaired: None,
+    })
 }
 
 /// The longest part of a journal with which the engine opens.

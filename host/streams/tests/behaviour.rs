@@ -10,7 +10,7 @@ mod common;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::{clock, definition, files, from, numbers, one, open, runtime};
 use millstream_streams::{
@@ -59,6 +59,10 @@ struct Looks(AtomicU64);
 impl Clock for Looks {
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.0.fetch_add(1, Ordering::SeqCst))
+    }
+
+    fn steady(&self) -> Instant {
+        Instant::now()
     }
 }
 

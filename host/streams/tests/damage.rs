@@ -11,7 +11,7 @@ mod common;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use common::{clock, definition, from, numbers, one, open, runtime};
+use common::{clock, definition, from, numbers, one, open, position_of, runtime};
 use millstream_streams::{Cursor, Error, Export, SequenceNumber};
 
 /// A store with one stream of so many messages, closed.
@@ -38,21 +38,13 @@ fn journal(folder: &Path) -> PathBuf {
     journals[0].clone()
 }
 
-/// Where a text stands in a file.
-fn position_of(content: &[u8], text: &str) -> usize {
-    content
-        .windows(text.len())
-        .position(|window| window == text.as_bytes())
-        .unwrap()
-}
-
 /// Damages the journal where a message stands, and says what is left after opening.
 async fn open_damaged(damage: impl Fn(&mut [u8], usize)) -> (Vec<u64>, u64, u64, bool) {
     let folder = tempfile::tempdir().unwrap();
     filled(folder.path(), 100).await;
     let journal = journal(folder.path());
     let mut content = std::fs::read(&journal).unwrap();
-    let at = position_of(&content, "message number 60");
+    let at = position_of(&content, "message number 60").unwrap();
     damage(&mut content, at);
     std::fs::write(&journal, content).unwrap();
 
@@ -101,7 +93,7 @@ fn a_read_over_lost_numbers_waits_for_as_many_messages_as_it_asked_for() {
         filled(folder.path(), 100).await;
         let journal = journal(folder.path());
         let mut content = std::fs::read(&journal).unwrap();
-        let at = position_of(&content, "message number 60");
+        let at = position_of(&content, "message number 60").unwrap();
         content[at..at + 8].fill(0);
         std::fs::write(&journal, content).unwrap();
 

@@ -4,11 +4,13 @@
 //! commits of messages come from the writer thread. Memory is bounded here: fjall's own limit on its write
 //! buffer has no effect, so [`Engine::commit`] waits before it would grow beyond ours.
 
+mod chunks;
 mod restore;
+pub(crate) mod tables;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -17,13 +19,13 @@ use bytes::Bytes;
 use fjall::compaction::Leveled;
 use fjall::{AbstractTree, Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 
-use crate::chunk::Chunk;
 use crate::error::Error;
 use crate::filter::{HeadFilterFactory, Heads};
 use crate::keys;
 use crate::stream::lock;
 use crate::types::{SequenceNumber, StreamId};
 
+pub(crate) use chunks::Unreadable;
 pub(crate) use restore::{Restored, is_environment};
 
 /// A table holds at most this much: what a trimmed stream shares with live data is at most a table.
@@ -70,10 +72,17 @@ pub(crate) struct Engine {
     data: Keyspace,
     meta: Keyspace,
     write_buffer_bytes: u64,
+    /// A file that makes the next open look for damage, see [`suspicion`].
+    suspicion: PathBuf,
     /// Whether something was committed that no sync has covered.
     unsynced: AtomicBool,
     /// Held during a sync, so that who finds nothing to sync knows that it is done.
     syncing: Mutex<()>,
+}
+
+/// The file beside an engine's folder that says that the engine has failed and may be damaged.
+pub(crate) fn suspicion(folder: &Path) -> PathBuf {
+    folder.with_extension("suspect")
 }
 
 impl Engine {
@@ -112,6 +121,7 @@ impl Engine {
             data,
             meta,
             write_buffer_bytes: limits.write_buffer_bytes,
+            suspicion: suspicion(folder),
             // What a crash left in the journal may be known to the operating system only.
             unsynced: AtomicBool::new(true),
             syncing: Mutex::new(()),
@@ -141,7 +151,7 @@ impl Engine {
                 None => batch.remove(&self.meta, key),
             }
         }
-        batch.commit().map_err(Error::failed)?;
+        batch.commit().map_err(|error| self.broken(error))?;
         self.unsynced.store(true, Ordering::Release);
         Ok(())
     }
@@ -191,7 +201,18 @@ impl Engine {
     pub(crate) fn probe(&self) -> Result<(), Error> {
         self.database
             .persist(PersistMode::Buffer)
-            .map_err(Error::failed)
+            .map_err(|error| self.broken(error))
+    }
+
+    /// Notes that the next open has to look for damage, unless the system is to blame: when the
+    /// engine's own threads give up, they do not tell why.
+    fn broken(&self, error: fjall::Error) -> Error {
+        if !is_environment(&error)
+            && let Err(error) = std::fs::write(&self.suspicion, error.to_string())
+        {
+            tracing::warn!(%error, "the next start will not look for damaged tables");
+        }
+        Error::failed(error)
     }
 
     /// Brings everything that was committed before this call to the disk.
@@ -200,33 +221,9 @@ impl Engine {
         if self.unsynced.swap(false, Ordering::AcqRel) {
             self.database
                 .persist(PersistMode::SyncAll)
-                .map_err(Error::failed)?;
+                .map_err(|error| self.broken(error))?;
         }
         Ok(())
-    }
-
-    /// The chunks of a stream from the one that holds `start` on, in order; a chunk that cannot be
-    /// read is an `Err` with the base that its key tells, if the key can be read.
-    ///
-    /// `head` bounds the search for the first chunk: looking below it would walk what retention has
-    /// left behind.
-    pub(crate) fn chunks(
-        &self,
-        id: StreamId,
-        head: SequenceNumber,
-        start: SequenceNumber,
-    ) -> impl Iterator<Item = Result<Chunk, Option<SequenceNumber>>> {
-        let first = self
-            .data
-            .range(keys::chunk(id, head)..=keys::chunk(id, start.max(head)))
-            .next_back()
-            .and_then(|found| found.key().ok())
-            .and_then(|key| keys::decode_chunk(&key))
-            .map_or(start.max(head), |(_, base)| base);
-        self.data.range(keys::chunks_from(id, first)).map(|found| {
-            let (key, value) = found.into_inner().map_err(|_| None)?;
-            Chunk::decode(value.into()).ok_or(keys::decode_chunk(&key).map(|(_, base)| base))
-        })
     }
 
     /// Removes the records of `meta` that belong to nothing any more: a crash may leave them behind.
@@ -295,7 +292,9 @@ impl Engine {
         if stopped() {
             return Ok(());
         }
-        self.data.major_compact().map_err(Error::failed)?;
+        self.data
+            .major_compact()
+            .map_err(|error| self.broken(error))?;
         self.release_files()
     }
 }

@@ -9,16 +9,13 @@ use std::collections::{HashMap, VecDeque};
 use std::io::ErrorKind;
 use std::ops::Range;
 
-use super::Engine;
+use super::{Engine, Unreadable};
 use crate::chunk::{Chunk, Header};
 use crate::cursor::Record;
 use crate::error::Error;
 use crate::keys;
 use crate::segment::Segment;
 use crate::types::{SequenceNumber, StreamId};
-
-/// After so many places where a stream cannot be read, the rest of it is given up.
-const MAX_BAD_PLACES: u32 = 1000;
 
 /// What is stored of a stream.
 #[derive(Debug, Default)]
@@ -112,6 +109,41 @@ fn is_environment_kind(error: &std::io::Error) -> bool {
 impl Engine {
     /// What is stored of a stream, whose head is not below `head`.
     pub(crate) fn restore(&self, id: StreamId, head: SequenceNumber) -> Result<Restored, Error> {
+        let (mut restored, completed) = self.restore_records(id, head)?;
+        for segment in completed {
+            if segment.base > restored.tail {
+                self.survey(&mut restored, id, segment.base)?;
+                restored.skip_to(segment.base);
+            }
+            restored.tail = restored.tail.max(segment.end);
+            restored.segments.push_back(segment);
+        }
+        self.restore_end(&mut restored, id)?;
+        Ok(restored)
+    }
+
+    /// The same, where the records of segments are not to be trusted: every chunk is looked at.
+    pub(crate) fn restore_from_chunks(
+        &self,
+        id: StreamId,
+        head: SequenceNumber,
+    ) -> Result<Restored, Error> {
+        let (mut restored, completed) = self.restore_records(id, head)?;
+        self.survey(&mut restored, id, SequenceNumber::new(u64::MAX))?;
+        for segment in &mut restored.segments {
+            // The record follows corrections of the clock, chunks do not.
+            let record = completed.iter().find(|record| record.base == segment.base);
+            segment.newest = record.map_or(segment.newest, |record| record.newest);
+        }
+        Ok(restored)
+    }
+
+    /// What `meta` says of a stream, and the segments that it lists from the head on.
+    fn restore_records(
+        &self,
+        id: StreamId,
+        head: SequenceNumber,
+    ) -> Result<(Restored, Vec<Segment>), Error> {
         let mut restored = Restored::default();
         let stored = restored.readable(self.meta.get(keys::head(id)))?.flatten();
         let head = stored
@@ -133,17 +165,7 @@ impl Engine {
         for (key, value) in self.records(&mut restored, keys::gaps(id))? {
             restored.known_gaps.extend(keys::decode_gap(&key, &value));
         }
-
-        for segment in completed {
-            if segment.base > restored.tail {
-                self.survey(&mut restored, id, segment.base)?;
-                restored.skip_to(segment.base);
-            }
-            restored.tail = restored.tail.max(segment.end);
-            restored.segments.push_back(segment);
-        }
-        self.restore_end(&mut restored, id)?;
-        Ok(restored)
+        Ok((restored, completed))
     }
 
     /// Puts the segment together that was still growing.
@@ -189,77 +211,20 @@ impl Engine {
         id: StreamId,
         end: SequenceNumber,
     ) -> Result<(), Error> {
-        let mut start = restored.tail;
-        let mut unreadable_to = start;
-        for _ in 0..MAX_BAD_PLACES {
-            let mut stopped = false;
-            for found in self
-                .data
-                .range(keys::chunk(id, start)..keys::chunk(id, end))
-            {
-                let Some((key, value)) = restored.readable(found.into_inner())? else {
-                    stopped = true;
-                    break;
-                };
-                if let Some(chunk) = Chunk::decode(value.into()) {
-                    restored.add(chunk.header());
-                    start = chunk.header().end();
-                } else if let Some((_, base)) = keys::decode_chunk(&key) {
-                    // It held this message at least.
+        let mut unreadable_to = restored.tail;
+        for found in self.chunks(id, restored.tail, restored.tail) {
+            match found {
+                Ok(chunk) if chunk.header().base >= end => break,
+                Ok(chunk) => restored.add(chunk.header()),
+                Err(Unreadable::Damaged { certain, .. }) => {
                     restored.damaged = true;
-                    unreadable_to = base + 1;
-                    start = base + 1;
+                    unreadable_to = certain.min(end);
                 }
-            }
-            if !stopped {
-                break;
-            }
-            match self.behind_bad_place(id, start, end)? {
-                Some(number) => start = number,
-                None => break,
+                Err(Unreadable::Refused(error)) => return Err(error),
             }
         }
         restored.skip_to(unreadable_to);
         Ok(())
-    }
-
-    /// Where chunks can be read again, when at `bad` not even a key can: tries farther and farther
-    /// away, and then halves the distance.
-    fn behind_bad_place(
-        &self,
-        id: StreamId,
-        bad: SequenceNumber,
-        end: SequenceNumber,
-    ) -> Result<Option<SequenceNumber>, Error> {
-        let is_good = |start: SequenceNumber| {
-            let mut range = self
-                .data
-                .range(keys::chunk(id, start)..keys::chunk(id, end));
-            match range.next().map(fjall::Guard::into_inner) {
-                Some(Err(error)) if is_environment(&error) => Err(Error::failed(error)),
-                Some(Err(_)) => Ok(false),
-                Some(Ok(_)) | None => Ok(true),
-            }
-        };
-        let (mut low, mut step) = (bad, 1_u64);
-        let mut high = bad + step;
-        while high < end && !is_good(high)? {
-            low = high;
-            step = step.saturating_mul(2);
-            high = bad + step;
-        }
-        if high >= end {
-            return Ok(None);
-        }
-        while high - low > 1 {
-            let middle = low + (high - low) / 2;
-            if is_good(middle)? {
-                high = middle;
-            } else {
-                low = middle;
-            }
-        }
-        Ok(Some(high))
     }
 
     /// The records of `meta` whose keys begin like this, as far as they can be read.

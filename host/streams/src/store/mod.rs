@@ -292,10 +292,15 @@ impl Store {
             max_bytes: u64::MAX,
             wait: Duration::ZERO,
         };
-        let found = tokio::task::spawn_blocking(move || reader::read(&engine, &stream, &options))
+        let read = move || reader::read(&engine, &stream, &options);
+        match tokio::task::spawn_blocking(read)
             .await
-            .map_err(Error::failed)??;
-        Ok(found.first().map(|message| message.ingest_time))
+            .map_err(Error::failed)?
+        {
+            Ok(found) => Ok(found.first().map(|message| message.ingest_time)),
+            Err(Error::BeyondEnd | Error::NotEnoughMessages) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Follows a stream's position and definition.

@@ -17,7 +17,7 @@ use crate::health::Health;
 use crate::maintenance::Maintenance;
 use crate::memory::MemoryBudget;
 use crate::options::StoreOptions;
-use crate::recovery::{self, Found};
+use crate::recovery::{self, Found, Opened};
 use crate::registry::Registry;
 use crate::space::SpaceGate;
 use crate::tails::{Slots, Tails};
@@ -45,7 +45,8 @@ impl Store {
             set_aside: bad_catalog.into_iter().collect(),
             ..OpenReport::default()
         };
-        let engine = recovery::open_engine(folder, limits, &heads, &mut report)?;
+        let Opened { engine, repaired } =
+            recovery::open_engine(folder, limits, &heads, &mut report)?;
         let (tails, marks) = Tails::open(folder)?;
         let used: HashSet<_> = catalog
             .entries()
@@ -62,7 +63,11 @@ impl Store {
         for entry in catalog.entries() {
             let mark = marks.get(&entry.id).copied();
             let head = mark.map_or(SequenceNumber::ZERO, |mark| mark.head);
-            let restored = engine.restore(entry.id, head)?;
+            let restored = if repaired {
+                engine.restore_from_chunks(entry.id, head)?
+            } else {
+                engine.restore(entry.id, head)?
+            };
             damaged |= restored.damaged;
             let open = recovery::restore_stream(
                 restored,

@@ -80,3 +80,45 @@ pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     }
     found
 }
+
+/// Opens a store whose messages come to tables soon.
+pub(crate) fn open_small(folder: &Path) -> (Store, OpenReport) {
+    let mut options = StoreOptions::new(folder);
+    options.clock = clock();
+    options.min_free_disk = 0;
+    options.write_buffer_bytes = 4 << 20;
+    Store::open(&options).unwrap()
+}
+
+/// The table files of a store, with what is in them.
+pub(crate) fn tables(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let in_tables = |file: &PathBuf| {
+        file.parent()
+            .is_some_and(|parent| parent.ends_with("tables"))
+    };
+    let found = files(&folder.join("engine"));
+    found
+        .into_iter()
+        .filter(in_tables)
+        .map(|file| (file.clone(), std::fs::read(file).unwrap()))
+        .collect()
+}
+
+/// Where a text stands in a file.
+pub(crate) fn position_of(content: &[u8], text: &str) -> Option<usize> {
+    content
+        .windows(text.len())
+        .position(|window| window == text.as_bytes())
+}
+
+/// Spoils the bytes of these texts in the tables of a closed store.
+pub(crate) fn spoil(folder: &Path, texts: &[String]) {
+    for text in texts {
+        let hit = tables(folder)
+            .into_iter()
+            .find_map(|(file, content)| Some((file, position_of(&content, text)?, content)));
+        let (file, at, mut content) = hit.unwrap_or_else(|| panic!("{text} is in no table"));
+        content[at] ^= 0xFF;
+        std::fs::write(file, content).unwrap();
+    }
+}
