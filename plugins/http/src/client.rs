@@ -4,8 +4,6 @@
 //! it waits. Every handle of the host is a value here and dropped when a request is over, since the
 //! host keeps only so many for an instance.
 
-use std::time::Duration;
-
 use http::HeaderMap;
 use wasip2::clocks::monotonic_clock;
 use wasip2::http::outgoing_handler;
@@ -13,7 +11,7 @@ use wasip2::http::types::{
     ErrorCode, Fields, FutureIncomingResponse, IncomingResponse, Method, OutgoingBody,
     OutgoingRequest, Scheme,
 };
-use wasip2::io::poll::{Pollable, poll};
+use wasip2::io::poll::poll;
 
 use crate::address::{self, Address};
 use crate::answer::{Answer, Unanswered};
@@ -21,14 +19,11 @@ use crate::config;
 use crate::delivery::Client;
 use crate::request::Request;
 
-/// How long a request may take until the head of its answer is there. Together with
-/// [`delivery`](crate::delivery)'s own limit it stays below the host's limit for a whole batch.
-const ANSWER_TIME: Duration = Duration::from_secs(30);
-
 /// The body of an answer is read to its end, so that the connection can serve the next request; one
 /// that is longer, or takes longer, is not worth it.
 const MAX_BODY: usize = 64 << 10;
-const BODY_TIME: Duration = Duration::from_secs(2);
+/// In nanoseconds.
+const BODY_TIME: u64 = 2_000_000_000;
 /// What is kept of a body: more than an operator gets to see of it.
 const MAX_KEPT: usize = 2 << 10;
 
@@ -85,23 +80,22 @@ impl WasiClient {
 
 impl Client for WasiClient {
     fn send(&mut self, request: &Request<'_>) -> Result<Answer, Unanswered> {
-        let deadline = timer(ANSWER_TIME);
         let head = self.head(request)?;
         let body = head
             .body()
             .map_err(|()| Unanswered::NotSent("the host does not take its body".to_owned()))?;
-        // Without options: the host's own limits suit, and hosts by wasmtime 48 keep the options of each
-        // request as long as the instance lives.
+        // Without options: the host has time limits of its own, which leave out what a request waits for
+        // bandwidth. And wasmtime-wasi-http keeps the options that a guest hands over.
         let response = outgoing_handler::handle(head, None).map_err(unanswered)?;
-        write(body, &request.body, &response, &deadline);
-        let response = wait(&response, &deadline)?;
+        write(body, &request.body, &response);
+        let response = wait(&response)?;
         Ok(read(&response))
     }
 }
 
 /// Writes the body of a request. It stops where the host takes no more of it: the reason is in the
 /// answer, or in what stands there instead of one.
-fn write(body: OutgoingBody, bytes: &[u8], response: &FutureIncomingResponse, deadline: &Pollable) {
+fn write(body: OutgoingBody, bytes: &[u8], response: &FutureIncomingResponse) {
     let Ok(stream) = body.write() else { return };
     let (writable, answered) = (stream.subscribe(), response.subscribe());
     let mut rest = bytes;
@@ -118,8 +112,8 @@ fn write(body: OutgoingBody, bytes: &[u8], response: &FutureIncomingResponse, de
             rest = later;
             continue;
         }
-        poll(&[&writable, &answered, deadline]);
-        if deadline.ready() || (answered.ready() && !writable.ready()) {
+        poll(&[&writable, &answered]);
+        if answered.ready() && !writable.ready() {
             return;
         }
     }
@@ -128,18 +122,9 @@ fn write(body: OutgoingBody, bytes: &[u8], response: &FutureIncomingResponse, de
     let _ = OutgoingBody::finish(body, None);
 }
 
-/// Waits for the head of the answer.
-fn wait(
-    response: &FutureIncomingResponse,
-    deadline: &Pollable,
-) -> Result<IncomingResponse, Unanswered> {
-    let answered = response.subscribe();
-    while !answered.ready() {
-        if deadline.ready() {
-            return Err(Unanswered::TimedOut);
-        }
-        poll(&[&answered, deadline]);
-    }
+/// Waits for the head of the answer, or for the host to give it up.
+fn wait(response: &FutureIncomingResponse) -> Result<IncomingResponse, Unanswered> {
+    response.subscribe().block();
     match response.get() {
         Some(Ok(Ok(response))) => Ok(response),
         Some(Ok(Err(code))) => Err(unanswered(code)),
@@ -172,7 +157,8 @@ fn read_body(response: &IncomingResponse) -> Vec<u8> {
     let Ok(stream) = body.stream() else {
         return kept;
     };
-    let (readable, deadline) = (stream.subscribe(), timer(BODY_TIME));
+    let readable = stream.subscribe();
+    let deadline = monotonic_clock::subscribe_duration(BODY_TIME);
     let mut count = 0;
     while count < MAX_BODY && !deadline.ready() {
         let Ok(bytes) = stream.read(MAX_BODY as u64) else {
@@ -186,11 +172,6 @@ fn read_body(response: &IncomingResponse) -> Vec<u8> {
         kept.extend(bytes.into_iter().take(room));
     }
     kept
-}
-
-/// Ready when the time is over.
-fn timer(time: Duration) -> Pollable {
-    monotonic_clock::subscribe_duration(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX))
 }
 
 /// What an error of `wasi:http` means.

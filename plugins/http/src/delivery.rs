@@ -25,9 +25,9 @@ use crate::answer::{Answer, Unanswered, Verdict};
 use crate::request::{Request, Requests};
 use crate::room::Room;
 
-/// How far into a batch a further request may start. With the request's own limit
-/// ([`client`](crate::client)) it ends within the minute that the host gives a batch by default.
-const LAST_START: Duration = Duration::from_secs(25);
+/// How far into a batch a further request may start. The host gives it 10 s to connect and 30 s for the
+/// answer, so it ends within the minute that the host gives a batch.
+const LAST_START: Duration = Duration::from_secs(15);
 
 /// What carries a request to the server.
 pub(crate) trait Client {
