@@ -7,6 +7,7 @@
 mod bench;
 mod build;
 mod demo;
+mod fuzz;
 mod process;
 mod python;
 mod test;
@@ -32,6 +33,8 @@ enum Command {
     Test(test::Test),
     /// Speed and memory, as ratios
     Bench(bench::Bench),
+    /// Made-up bytes against the protocol; needs cargo-fuzz
+    Fuzz(fuzz::Fuzz),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -43,5 +46,6 @@ fn main() -> anyhow::Result<()> {
         Command::Demo(demo) => demo.run(),
         Command::Test(test) => test.run(),
         Command::Bench(bench) => bench.run(),
+        Command::Fuzz(fuzz) => fuzz.run(),
     }
 }
