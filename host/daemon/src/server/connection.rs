@@ -16,8 +16,8 @@ use millstream_protocol::handshake::{
     take_connect_version, unexpected_operation,
 };
 use millstream_protocol::{
-    Call, Failure, FrameDecoder, Name, Request, RequestError, RequestId, ResponseEncoder,
-    ResponseStatusCode, Version, decode_request,
+    Call, Failure, Frame, FrameDecoder, Name, Request, RequestError, RequestId, ResponseEncoder,
+    ResponseStatusCode, Version, decode_request, decode_request_noting,
 };
 use millstream_streams::{Error, Payloads, StreamHandle};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -77,6 +77,8 @@ pub(super) async fn serve(
     let writer = tokio::spawn(outgoing::write(writing, queue, encoder));
     let mut reader = Reader {
         socket: reading,
+        peer,
+        noted: false,
         buffer,
         decoder: FrameDecoder::new(context.max_frame),
         run: Run::default(),
@@ -190,6 +192,9 @@ struct Run {
 
 struct Reader {
     socket: OwnedReadHalf,
+    peer: SocketAddr,
+    /// A key that the protocol does not know was logged.
+    noted: bool,
     buffer: BytesMut,
     decoder: FrameDecoder,
     run: Run,
@@ -215,12 +220,10 @@ impl Reader {
                     break;
                 };
                 let taken = match incoming {
-                    Incoming::Frame(frame) => {
-                        match decode_request(frame.operation, &frame.payload) {
-                            Ok(request) => self.take(request).await,
-                            Err(error) => self.refuse(&error).await?,
-                        }
-                    }
+                    Incoming::Frame(frame) => match self.decode(&frame) {
+                        Ok(request) => self.take(request).await,
+                        Err(error) => self.refuse(&error).await?,
+                    },
                     Incoming::TooLarge(frame) => self.refuse(&frame.into_request_error()).await?,
                 };
                 if let Err(Gone) = taken {
@@ -243,6 +246,16 @@ impl Reader {
                 Err(error) => return Err(error.to_string()),
             }
         }
+    }
+
+    /// Decodes a request, and logs the first key of the connection that is ignored.
+    fn decode(&mut self, frame: &Frame) -> Result<Request, RequestError> {
+        let (peer, operation) = (self.peer, frame.operation);
+        decode_request_noting(operation, &frame.payload, &mut |key| {
+            if !std::mem::replace(&mut self.noted, true) {
+                tracing::debug!(%peer, operation, ?key, "a request has a key that is not known");
+            }
+        })
     }
 
     /// Reads what has arrived. While nothing does, an idle connection has no buffer.
