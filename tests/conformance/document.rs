@@ -1,5 +1,7 @@
-//! `docs/conformance.md`: the list as a table, which cannot say more than the suite proves.
+//! The documents that speak of the list: `docs/conformance.md`, which is the list as a table and cannot
+//! say more than the suite proves, and `docs/decisions-open-points.md`, which names behaviours.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -9,6 +11,7 @@ use crate::behaviours::SECTIONS;
 use crate::clients::Kind;
 
 const FILE: &str = "docs/conformance.md";
+const DECISIONS: &str = "docs/decisions-open-points.md";
 const COMMAND: &str = "MILLSTREAM_BLESS=1 cargo xtask test conformance";
 
 /// Holds the file against the list, or writes it if `MILLSTREAM_BLESS` is set.
@@ -30,6 +33,35 @@ pub(crate) fn check() -> Result<(), String> {
         Err(format!(
             "{FILE} is not what the list of behaviours says; `{COMMAND}` writes it"
         ))
+    }
+}
+
+/// Looks whether the behaviours that the decisions name are in the list, each once.
+///
+/// # Errors
+///
+/// A sentence with the name that is not there, or not the only one.
+pub(crate) fn check_decisions() -> Result<(), String> {
+    let mut known = BTreeSet::new();
+    for behaviour in SECTIONS.iter().flat_map(|section| section.behaviours) {
+        if !known.insert(behaviour.id) {
+            return Err(format!("two behaviours are named {}", behaviour.id));
+        }
+    }
+    let decisions = std::fs::read_to_string(repository().join(DECISIONS)).unwrap();
+    let rows = decisions.lines().filter(|line| line.starts_with("| "));
+    let proofs = rows.filter_map(|row| row.trim_end_matches(" |").rsplit(" | ").next());
+    let mut named = proofs
+        .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+        .peekable();
+    if named.peek().is_none() {
+        return Err(format!("{DECISIONS} names no behaviour"));
+    }
+    match named.find(|name| !known.contains(name)) {
+        Some(name) => Err(format!(
+            "{DECISIONS} names the behaviour {name}, which is not in the list"
+        )),
+        None => Ok(()),
     }
 }
 

@@ -20,7 +20,8 @@
 //! again, with a new connection for each behaviour.
 //!
 //! `docs/conformance.md` is the list as a table. The suite renders it and fails if the file says
-//! something else; `MILLSTREAM_BLESS=1 cargo xtask test conformance` writes it.
+//! something else; `MILLSTREAM_BLESS=1 cargo xtask test conformance` writes it. The behaviours that
+//! `docs/decisions-open-points.md` names have to exist.
 
 #![allow(
     clippy::unwrap_used,
@@ -51,9 +52,14 @@ fn main() {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(THREADS);
     let suite = Arc::new(Suite::default());
-    let mut trials = vec![Trial::test("conformance::document", || {
-        document::check().map_err(Failed::from)
-    })];
+    let mut trials = vec![
+        Trial::test("conformance::document", || {
+            document::check().map_err(Failed::from)
+        }),
+        Trial::test("conformance::decisions", || {
+            document::check_decisions().map_err(Failed::from)
+        }),
+    ];
     for section in behaviours::SECTIONS {
         for behaviour in section.behaviours {
             for kind in Kind::ALL {

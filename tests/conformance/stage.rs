@@ -112,7 +112,7 @@ impl<'s> Stage<'s> {
     /// What the client makes of a host that refuses.
     pub(crate) fn try_connect(&self, how: &Connecting) -> Result<Session, Refusal> {
         match self.kind {
-            Kind::Raw => Ok(Session::new(Raw::connect(how))),
+            Kind::Raw => Raw::connect(how).map(Session::new),
             kind => self.suite.connect_sdk(kind, how).map(Session::new),
         }
     }

@@ -101,6 +101,7 @@ fn a_plugin_shows_what_it_is_what_it_wants_and_what_is_missing() {
 #[test]
 fn logs_can_be_json_lines() {
     let host = Host::start("[log]\nformat = \"json\"\n");
+    host.wait_for_log("RUNNING");
     let log = host.log();
     let line: serde_json::Value = serde_json::from_str(log.lines().next().unwrap()).unwrap();
     assert_eq!(line["level"], "INFO");

@@ -7,6 +7,7 @@
 mod bench;
 mod build;
 mod demo;
+mod fuzz;
 mod node;
 mod process;
 mod python;
@@ -33,6 +34,8 @@ enum Command {
     Test(test::Test),
     /// Speed and memory, as ratios
     Bench(bench::Bench),
+    /// Made-up bytes against the protocol; needs cargo-fuzz
+    Fuzz(fuzz::Fuzz),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -44,5 +47,6 @@ fn main() -> anyhow::Result<()> {
         Command::Demo(demo) => demo.run(),
         Command::Test(test) => test.run(),
         Command::Bench(bench) => bench.run(),
+        Command::Fuzz(fuzz) => fuzz.run(),
     }
 }

@@ -15,12 +15,10 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::definition::StreamDefinition;
 use crate::error::Error;
+use crate::format;
 use crate::keys;
 use crate::recovery::aside;
 use crate::types::StreamId;
-
-/// The newest format of the data folder that this program reads and writes.
-pub(crate) const FORMAT: u32 = 1;
 
 const FILE: &str = "catalog.json";
 const PREVIOUS: &str = "catalog.old.json";
@@ -110,7 +108,7 @@ impl Catalog {
         let catalog = Self {
             folder: folder.to_owned(),
             content: Content {
-                format: FORMAT,
+                format: format::CURRENT,
                 next_id: 0,
                 streams: Vec::new(),
             },
@@ -210,16 +208,11 @@ fn checksum(content: &Content) -> serde_json::Result<String> {
     Ok(format!("{:016x}", xxh3_64(&bytes)))
 }
 
-/// The content of a file, or why it is damaged. A newer format is an error and no damage.
+/// The content of a file, or why it is damaged. A format that is not admitted is an error and no
+/// damage.
 fn parse(folder: &Path, bytes: &[u8]) -> Result<Result<Content, String>, Error> {
-    if let Ok(Format { format }) = serde_json::from_slice(bytes)
-        && format > FORMAT
-    {
-        return Err(Error::NewerFormat {
-            path: folder.to_owned(),
-            found: format,
-            known: FORMAT,
-        });
+    if let Ok(Format { format }) = serde_json::from_slice(bytes) {
+        format::admit(folder, format)?;
     }
     let sealed: Sealed<Content> = match serde_json::from_slice(bytes) {
         Ok(sealed) => sealed,

@@ -218,4 +218,14 @@ mod tests {
             );
         }
     }
+
+    #[test]
+    fn a_chunk_of_a_newer_version_is_not_misread() {
+        let (_, bytes) = sample();
+        let mut newer = bytes.to_vec();
+        newer[8] = VERSION + 1;
+        let checksum = xxh3_64(&newer[8..]);
+        newer[..8].copy_from_slice(&checksum.to_le_bytes());
+        assert!(Chunk::decode(newer.into()).is_none());
+    }
 }

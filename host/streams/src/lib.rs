@@ -40,8 +40,13 @@
 //! catalog.json    format version, streams, definitions; and catalog.old.json, the one before
 //! tails           32 bytes a stream
 //! engine/         fjall's files
+//! engine.suspect  the engine has failed: the next open reads its tables through
 //! engine.damaged-N  set aside by an open that had to
 //! ```
+//!
+//! `format` says what a change of this layout has to do so that folders written before can be opened.
+//! A folder of a newer format is refused and left as it is; so are tails of a newer version, and a chunk
+//! of a newer version is not read.
 
 mod catalog;
 mod chunk;
@@ -52,6 +57,7 @@ mod definition;
 mod engine;
 mod error;
 mod filter;
+mod format;
 mod health;
 mod keys;
 mod maintenance;

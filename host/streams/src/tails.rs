@@ -6,7 +6,7 @@
 //! than the slot says knows what was lost, reports it, and never uses those numbers again.
 //!
 //! ```text
-//! slot i at offset 32 i:  8 bytes XXH3-64 of the rest, 4 bytes stream id, 4 bytes zero,
+//! slot i at offset 32 i:  8 bytes XXH3-64 of the rest, 4 bytes stream id, 4 bytes version (0),
 //!                         8 bytes tail, 8 bytes head (0 if it is not known)
 //! ```
 //!
@@ -29,6 +29,7 @@ use crate::segment::Position;
 use crate::types::{SequenceNumber, StreamId};
 
 const SLOT: usize = 32;
+const VERSION: u32 = 0;
 
 /// The open file.
 #[derive(Debug)]
@@ -81,6 +82,10 @@ pub(crate) struct Mark {
 impl Tails {
     /// Opens or creates the file and returns what it remembers. A slot that does not add up is
     /// passed over: it can only be one that a power cut tore.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Folder`], also for a slot of a newer version: passed over, it would be written to.
     pub(crate) fn open(folder: &Path) -> Result<(Self, HashMap<StreamId, Mark>), Error> {
         let path = folder.join("tails");
         let bad = |error: std::io::Error| Error::folder(&path, error);
@@ -94,20 +99,28 @@ impl Tails {
         let length = usize::try_from(file.metadata().map_err(bad)?.len()).unwrap_or(0);
         let mut content = vec![0; length];
         file.read_exact_at(&mut content, 0).map_err(bad)?;
-        let known = (0..)
-            .zip(content.chunks_exact(SLOT))
-            .filter_map(|(index, slot)| {
-                let (id, position) = decode(slot)?;
-                Some((
-                    id,
-                    Mark {
-                        slot: Slot(index),
-                        tail: position.tail,
-                        head: position.head,
-                    },
-                ))
-            })
-            .collect();
+        let mut known = HashMap::new();
+        for (index, slot) in (0..).zip(content.chunks_exact(SLOT)) {
+            let Some(content) = decode(slot) else {
+                continue;
+            };
+            if content.version != VERSION {
+                return Err(Error::folder(
+                    &path,
+                    format!(
+                        "it was written by a newer version of the program (slot {index} has version \
+                         {}, this program knows {VERSION}); use that version",
+                        content.version
+                    ),
+                ));
+            }
+            let mark = Mark {
+                slot: Slot(index),
+                tail: content.tail,
+                head: content.head,
+            };
+            known.insert(content.id, mark);
+        }
         Ok((
             Self {
                 file,
@@ -155,17 +168,26 @@ fn encode(id: StreamId, position: Position) -> [u8; SLOT] {
     slot
 }
 
-fn decode(slot: &[u8]) -> Option<(StreamId, Position)> {
+/// A slot whose checksum is right.
+struct Content {
+    id: StreamId,
+    version: u32,
+    tail: SequenceNumber,
+    head: SequenceNumber,
+}
+
+fn decode(slot: &[u8]) -> Option<Content> {
     let checksum = u64::from_le_bytes(slot.get(..8)?.try_into().ok()?);
     let id = u32::from_le_bytes(slot.get(8..12)?.try_into().ok()?);
+    let version = u32::from_le_bytes(slot.get(12..16)?.try_into().ok()?);
     let tail = u64::from_le_bytes(slot.get(16..24)?.try_into().ok()?);
     let head = u64::from_le_bytes(slot.get(24..)?.try_into().ok()?);
-    let position = Position {
-        head: SequenceNumber::new(head),
+    (checksum == xxh3_64(slot.get(8..)?)).then_some(Content {
+        id: StreamId(id),
+        version,
         tail: SequenceNumber::new(tail),
-        bytes: 0,
-    };
-    (checksum == xxh3_64(slot.get(8..)?)).then_some((StreamId(id), position))
+        head: SequenceNumber::new(head),
+    })
 }
 
 #[cfg(test)]
@@ -193,5 +215,19 @@ mod tests {
         assert_eq!(known[&StreamId(7)].head, SequenceNumber::new(30));
         let mut slots = Slots::with_used(&HashSet::from([one.0]));
         assert_ne!(slots.take(), one);
+    }
+
+    #[test]
+    fn a_file_of_a_newer_version_is_refused_and_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut slot = encode(StreamId(7), Position::default());
+        slot[12] = 1;
+        let checksum = xxh3_64(&slot[8..]);
+        slot[..8].copy_from_slice(&checksum.to_le_bytes());
+        let path = folder.path().join("tails");
+        std::fs::write(&path, slot).unwrap();
+        let error = Tails::open(folder.path()).err().unwrap();
+        assert!(error.to_string().contains("newer version"), "{error}");
+        assert_eq!(std::fs::read(path).unwrap(), slot);
     }
 }

@@ -160,24 +160,6 @@ fn a_second_process_is_told_that_the_folder_is_in_use() {
 }
 
 #[test]
-fn a_store_of_a_newer_format_is_refused_and_left_alone() {
-    let folder = tempfile::tempdir().unwrap();
-    let catalog = r#"{"format": 7, "something": "else"}"#;
-    std::fs::write(folder.path().join("catalog.json"), catalog).unwrap();
-    let error = Store::open(&StoreOptions::new(folder.path()))
-        .err()
-        .unwrap();
-    assert!(
-        error.to_string().contains("newer version (format 7"),
-        "{error}"
-    );
-    assert_eq!(
-        std::fs::read_to_string(folder.path().join("catalog.json")).unwrap(),
-        catalog
-    );
-}
-
-#[test]
 fn a_nearly_full_disk_refuses_appends_and_keeps_memory_streams_going() {
     runtime().block_on(async {
         let folder = tempfile::tempdir().unwrap();

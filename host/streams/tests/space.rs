@@ -12,8 +12,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use common::{clock, definition, files, open, runtime};
-use millstream_streams::{Payloads, Store};
+use common::{clock, definition, files, from, numbers, one, open, runtime, tables};
+use millstream_streams::{Error, Payloads, Store, StoreOptions};
 
 /// The engine keeps one journal of at most this size.
 const JOURNAL: u64 = 64 << 20;
@@ -110,6 +110,47 @@ fn what_has_outlived_its_time_is_given_back_before_and_after_a_restart() {
         let (store, report) = open(folder.path(), &clock);
         assert!(report.losses.is_empty());
         falls_back(&store, folder.path()).await;
+        store.close().await.unwrap();
+    });
+}
+
+#[test]
+fn a_full_disk_is_freed_without_the_room_that_rewriting_takes() {
+    runtime().block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = clock();
+        {
+            let (store, _) = open(folder.path(), &clock);
+            let mut wanted = definition("s");
+            (wanted.max_size, wanted.segment_size) = (1 << 33, 4 << 20);
+            wanted.time_to_live_millis = Some(60_000);
+            store.create(wanted).await.unwrap();
+            Random(1).fill(&store, 128).await;
+            store.create(definition("lives")).await.unwrap();
+            store.append("lives", one("on")).await.unwrap();
+            store.close().await.unwrap();
+        }
+        clock.advance_millis(60_001);
+        let in_tables = || -> usize {
+            let found = tables(folder.path());
+            found.iter().map(|(_, content)| content.len()).sum()
+        };
+        let before = in_tables();
+        assert!(before > 100 << 20, "{before}");
+        let mut options = StoreOptions::new(folder.path());
+        options.clock = clock;
+        options.min_free_disk = u64::MAX - 1;
+        let (store, _) = Store::open(&options).unwrap();
+        store.expire().await.unwrap();
+        let begun = Instant::now();
+        while in_tables() > before / 8 {
+            assert!(begun.elapsed() < Duration::from_secs(90), "{}", in_tables());
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        let refused = store.append("s", Random(2).batch()).await;
+        assert!(matches!(refused, Err(Error::DiskFull { .. })));
+        assert_eq!(store.failure(), None, "a full disk is no failure");
+        assert_eq!(numbers(&store.read("lives", from(0)).await.unwrap()), [0]);
         store.close().await.unwrap();
     });
 }

@@ -17,7 +17,10 @@ pub(crate) struct Raw {
 }
 
 impl Raw {
-    pub(crate) fn connect(how: &Connecting) -> Self {
+    /// # Errors
+    ///
+    /// The host's refusal.
+    pub(crate) fn connect(how: &Connecting) -> Result<Self, Refusal> {
         let mut wire = Wire::open(how.port);
         let connect = map([
             ("requestId", "connect".into()),
@@ -27,8 +30,15 @@ impl Raw {
             // The Java SDK sends an empty credential if it has none.
             ("authToken", how.token.clone().unwrap_or_default().into()),
         ]);
-        wire.greet(&connect.opened()).done();
-        Self { wire, requests: 0 }
+        let answer = wire.greet(&connect.opened());
+        if answer.status == ResponseStatusCode::Success {
+            return Ok(Self { wire, requests: 0 });
+        }
+        wire.assert_closed();
+        Err(Refusal::Host {
+            status: answer.status,
+            message: answer.message,
+        })
     }
 }
 

@@ -1,11 +1,12 @@
 //! Recorded frames, and CBOR as JSON.
 
-use bytes::{BufMut, BytesMut};
-use millstream_protocol::frame::Incoming;
-use millstream_protocol::{Frame, FrameDecoder};
+use bytes::BytesMut;
+use millstream_protocol::Frame;
 use minicbor::Decoder;
 use minicbor::data::Type;
 use serde_json::{Map, Value};
+
+use crate::properties::whole_frame;
 
 /// One recorded frame (section 9 of the specification).
 pub(crate) struct Fixture {
@@ -49,28 +50,10 @@ impl Fixture {
     pub(crate) fn frame(&self) -> Frame {
         whole_frame(&mut BytesMut::from(self.bytes.as_slice()))
     }
-
-    /// The payload, as a frame of its own length.
-    pub(crate) fn reframed(operation: u8, payload: &[u8]) -> BytesMut {
-        let mut out = BytesMut::new();
-        out.put_u32(u32::try_from(payload.len() + 1).unwrap());
-        out.put_u8(operation);
-        out.put_slice(payload);
-        out
-    }
 }
 
-/// The one frame in `buf`.
-pub(crate) fn whole_frame(buf: &mut BytesMut) -> Frame {
-    let incoming = FrameDecoder::default().next_frame(buf).unwrap();
-    let Some(Incoming::Frame(frame)) = incoming else {
-        panic!("unexpected: {incoming:?}");
-    };
-    assert!(buf.is_empty(), "{} bytes are left", buf.len());
-    frame
-}
-
-fn from_hex(text: &str) -> Vec<u8> {
+/// Bytes from a line of hexadecimal digits.
+pub(crate) fn from_hex(text: &str) -> Vec<u8> {
     (0..text.len())
         .step_by(2)
         .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap())

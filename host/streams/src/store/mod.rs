@@ -192,12 +192,10 @@ impl Store {
     /// [`Error::DiskFull`], [`Error::OutOfMemory`], [`Error::Failed`].
     pub async fn append(&self, name: &str, payloads: Payloads) -> Result<SequenceNumber, Error> {
         let pending = self.submit(vec![(self.handle(name), payloads)]).await?;
-        pending
-            .answers()
-            .await
-            .into_iter()
-            .next()
-            .unwrap_or(Err(Error::Closing))
+        match pending.answers().await.into_iter().next() {
+            Some(answer) => answer,
+            None => Err(self.ended().await),
+        }
     }
 
     /// Hands over appends, each by itself all or nothing, which share one commit. It waits only for
@@ -206,7 +204,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::Closing`].
+    /// [`Error::Closing`], [`Error::Failed`].
     pub async fn submit(
         &self,
         appends: Vec<(Result<StreamHandle, Error>, Payloads)>,
@@ -229,12 +227,10 @@ impl Store {
             reply,
             room,
         };
-        self.shared
-            .jobs
-            .send(job)
-            .await
-            .map_err(|_| Error::Closing)?;
-        Ok(PendingAppends(answer))
+        match self.shared.jobs.send(job).await {
+            Ok(()) => Ok(PendingAppends(answer)),
+            Err(_) => Err(self.ended().await),
+        }
     }
 
     /// Reads messages in order.
@@ -382,11 +378,18 @@ impl Store {
         job: impl FnOnce(oneshot::Sender<Result<(), Error>>) -> Job,
     ) -> Result<(), Error> {
         let (reply, answer) = oneshot::channel();
-        self.shared
-            .jobs
-            .send(job(reply))
-            .await
-            .map_err(|_| Error::Closing)?;
-        answer.await.map_err(|_| Error::Closing)?
+        if self.shared.jobs.send(job(reply)).await.is_err() {
+            return Err(self.ended().await);
+        }
+        match answer.await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(self.ended().await),
+        }
+    }
+
+    /// Why the writer answers no more.
+    async fn ended(&self) -> Error {
+        self.shared.jobs.closed().await;
+        self.failure().unwrap_or(Error::Closing)
     }
 }

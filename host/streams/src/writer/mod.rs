@@ -134,6 +134,8 @@ const GROUP_BYTES: u64 = 2 << 20;
 impl Writer {
     /// Works until the queue closes or a job asks for the end.
     pub(crate) fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+        // Dropped before the queue closes, so who finds it closed can see why.
+        let _alarm = Alarm(Arc::clone(&self.health));
         while let Some(first) = jobs.blocking_recv() {
             let mut group = self.begin();
             let mut next = Some(first);
@@ -207,6 +209,18 @@ impl Writer {
     /// knows what is on the disk.
     fn fail(&self, error: Error) -> Error {
         self.health.fail(error)
+    }
+}
+
+/// Tells everybody when a panic ends the writer.
+struct Alarm(Arc<Health>);
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0
+                .fail(Error::failed("the thread that writes has died"));
+        }
     }
 }
 

@@ -100,7 +100,8 @@ pub(crate) fn tables(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     found
         .into_iter()
         .filter(in_tables)
-        .map(|file| (file.clone(), std::fs::read(file).unwrap()))
+        // The engine may just be removing it.
+        .filter_map(|file| Some((file.clone(), std::fs::read(file).ok()?)))
         .collect()
 }
 
