@@ -14,6 +14,18 @@ const FILE: &str = "docs/conformance.md";
 const DECISIONS: &str = "docs/decisions-open-points.md";
 const COMMAND: &str = "MILLSTREAM_BLESS=1 cargo xtask test conformance";
 
+/// What this suite cannot show.
+const ELSEWHERE: &str = "
+## Elsewhere
+
+* That messages go when their time to live is over, which is a minute at least, is tested with a clock
+  that can be moved: `host/streams/tests/retention.rs`.
+* That a read waits for 59 seconds at most, and that idle connections stay open, takes too long for a test.
+* The Java SDK and the SDK for Node.js of the repository are in no package registry. Their recorded frames
+  are decoded in `host/protocol/tests/frames`, and our own client writes as the Java SDK does.
+* What exports deliver, and what they do when a destination fails, is in `tests/scenarios`.
+";
+
 /// Holds the file against the list, or writes it if `MILLSTREAM_BLESS` is set.
 ///
 /// # Errors
@@ -96,6 +108,7 @@ fn render() -> String {
             out.push('\n');
         }
     }
+    out.push_str(ELSEWHERE);
     out
 }
 

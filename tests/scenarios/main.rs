@@ -16,7 +16,6 @@ mod exports;
 mod file_export;
 mod http;
 mod kinesis;
-mod protocol;
 mod python_sdk;
 mod restart;
 mod s3_tasks;

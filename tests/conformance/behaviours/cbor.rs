@@ -337,7 +337,7 @@ fn anything() -> Item {
     ]);
     let map = Item::OpenMap(vec![
         (7.into(), Item::Null),
-        (Item::Bytes(vec![1]), list([floats.clone()])),
+        (Item::Bytes(vec![1]), list([floats])),
         ("k".into(), Item::from(i128::from(u64::MAX))),
     ]);
     list([map, Item::Int(-1_000_000), Item::from("text").in_pieces()])

@@ -95,6 +95,12 @@ const LIST: &[Behaviour] = &[
         "An HTTP export whose address begins with `plugin:` is described as it was given.",
         plugin_address,
     ),
+    raw(
+        "deep_plugin_address",
+        "10",
+        "A `plugin:` address has up to 16 KiB, and a key in it up to 16 parts.",
+        deep_plugin_address,
+    ),
 ];
 
 /// Every kind with every field it has, all disabled.
@@ -413,4 +419,18 @@ fn plugin_address(stage: &Stage) {
     assert!(uri.starts_with("plugin:nowhere?"), "{uri}");
     assert!(uri.contains("rotation.maxBytes=1000") && uri.contains("folder=%2Fout"));
     assert_eq!(described["batchSize"], 9);
+}
+
+fn deep_plugin_address(stage: &Stage) {
+    let (mut wire, name) = (stage.wire(), stage.name("s"));
+    let so_deep = |parts: usize| {
+        let uri = format!("plugin:nowhere?{}=1", vec!["a"; parts].join("."));
+        let http = json!([{ "identifier": "p", "uri": uri, "disabled": true }]);
+        let definition = exporting(&name, json!({ "http": http }));
+        map([("definition", definition.into())])
+    };
+    for parts in [17, 1_000_000] {
+        wire.refuses(op::CREATE, so_deep(parts), Status::InvalidRequest);
+    }
+    wire.ask(op::CREATE, so_deep(16)).done();
 }

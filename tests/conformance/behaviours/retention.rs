@@ -94,8 +94,9 @@ fn reject_new_data(stage: &Stage) {
 fn overwrites(stage: &Stage, which: &str, more: Value) {
     let (mut client, name) = (stage.client(), stage.name(which));
     client.create(&small(&name, 1, more)).unwrap();
-    for number in 0..20 {
-        assert_eq!(client.append(&name, vec![number as u8; 900]), Ok(number));
+    for number in 0..20_u8 {
+        let payload = vec![number; 900];
+        assert_eq!(client.append(&name, payload), Ok(number.into()));
     }
     let options = json!({ "maxMessageCount": 100 });
     let messages = client.read(&name, options).unwrap();
