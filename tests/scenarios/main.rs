@@ -16,6 +16,7 @@ mod exports;
 mod file_export;
 mod http;
 mod kinesis;
+mod limits;
 mod python_sdk;
 mod restart;
 mod s3_tasks;

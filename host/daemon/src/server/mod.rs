@@ -1,11 +1,15 @@
 //! The Stream Manager protocol on a TCP port.
 //!
-//! A connection begins in the [`lobby`], where it introduces itself ([`greeting`]). Then one task reads
-//! it, one writes it ([`connection`]); which right a request takes is in [`permission`], what it means
-//! in [`requests`] and [`reads`]. Malformed frames end at most the connection they came on.
+//! A connection begins in the [`lobby`], where it introduces itself ([`greeting`]). Then one task serves
+//! it ([`connection`]): what arrives comes through the [`inbox`], what is answered goes out through
+//! [`outgoing`], and how much of both is held is bounded by the [`budget`]. Which right a request takes
+//! is in [`permission`], what it means in [`requests`] and [`reads`]. Malformed frames end at most the
+//! connection they came on.
 
+mod budget;
 mod connection;
 mod greeting;
+mod inbox;
 mod lobby;
 mod outgoing;
 mod permission;
@@ -23,7 +27,9 @@ use tokio::task::JoinSet;
 use crate::access::Access;
 use crate::config;
 use crate::service::Service;
+use budget::Budget;
 use greeting::Greeted;
+use inbox::Limits;
 use lobby::Lobby;
 
 /// How much longer an answer may be than a request, in bytes. A message is read with more around it
@@ -34,10 +40,8 @@ const ANSWER_ALLOWANCE: usize = 1024;
 struct Context {
     access: Access,
     service: Service,
-    /// The longest frame of a client, in bytes.
-    max_frame: usize,
-    /// The longest frame of an answer, in bytes.
-    max_answer: usize,
+    limits: Limits,
+    budget: Budget,
     max_connections: usize,
     /// Places for connections; a connection has one from the end of its handshake on.
     places: Arc<Semaphore>,
@@ -84,8 +88,12 @@ impl Server {
         let context = Context {
             access,
             service,
-            max_frame,
-            max_answer: max_frame.saturating_add(ANSWER_ALLOWANCE),
+            limits: Limits {
+                max_frame,
+                max_answer: max_frame.saturating_add(ANSWER_ALLOWANCE),
+                frame_time: options.frame_time.0,
+            },
+            budget: Budget::new(options),
             max_connections: options.max_connections,
             places: Arc::new(Semaphore::new(options.max_connections)),
         };
