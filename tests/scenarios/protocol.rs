@@ -211,3 +211,21 @@ fn an_address_that_would_nest_without_end_is_refused() {
     assert_eq!(failure.status, ResponseStatusCode::InvalidRequest);
     assert!(client.call("l", Call::List).outcome.is_ok());
 }
+
+#[test]
+fn a_key_that_nobody_knows_is_ignored_and_logged_once() {
+    let host = Host::start("log.level = \"debug\"");
+    let mut client = RawClient::connect(host.port());
+    let list = b"\x00\x00\x00\x13\x0b\xa2\x69requestId\x61l\x63new\x01";
+    client.send(&list.repeat(2));
+    for _ in 0..2 {
+        let response = client.response();
+        assert_eq!(response.outcome, Ok(Success::Streams(Vec::new())));
+    }
+    host.wait_for_log("not known");
+    let log = host.log();
+    let lines = log.lines().filter(|line| line.contains("not known"));
+    let lines: Vec<_> = lines.collect();
+    assert_eq!(lines.len(), 1, "{log}");
+    assert!(lines[0].contains("key=\"new\""), "{log}");
+}
