@@ -204,3 +204,22 @@ fn an_export_whose_plugin_is_broken_missing_or_not_granted_says_so_and_the_rest_
     }
     assert_eq!(host.describe("s").unwrap()["newestSequenceNumber"], 0);
 }
+
+#[test]
+fn a_key_that_nobody_knows_is_ignored_and_logged_once() {
+    let host = Host::start("log.level = \"debug\"");
+    let mut client = RawClient::connect(host.port());
+    let list = b"\x00\x00\x00\x13\x0b\xa2\x69requestId\x61l\x63new\x01";
+    client.send(&list.repeat(2));
+    for _ in 0..2 {
+        assert!(client.response().outcome.is_ok());
+    }
+    host.wait_for_log("not known");
+    let log = host.log();
+    let lines: Vec<_> = log
+        .lines()
+        .filter(|line| line.contains("not known"))
+        .collect();
+    assert_eq!(lines.len(), 1, "{log}");
+    assert!(lines[0].contains("key=\"new\""), "{log}");
+}
