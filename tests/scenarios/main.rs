@@ -12,6 +12,7 @@ mod command_line;
 mod crash;
 mod file_export;
 mod kinesis;
+mod limits;
 mod protocol;
 mod python_sdk;
 mod restart;

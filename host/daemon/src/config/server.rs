@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::units::Size;
+use super::units::{Size, Span};
 
 /// `[server]`
 #[derive(Debug, Clone, Deserialize)]
@@ -18,6 +18,10 @@ pub(crate) struct Server {
     pub(crate) clients: PathBuf,
     pub(crate) max_connections: usize,
     pub(crate) max_frame: Size,
+    pub(crate) frame_time: Span,
+    pub(crate) max_in_flight: Size,
+    pub(crate) max_in_flight_total: Size,
+    pub(crate) max_waiting_reads: usize,
 }
 
 /// Whether clients have to show who they are.
@@ -39,6 +43,10 @@ impl Default for Server {
             clients: "clients.toml".into(),
             max_connections: 1024,
             max_frame: Size::mebibytes(16),
+            frame_time: Span::seconds(30),
+            max_in_flight: Size::mebibytes(32),
+            max_in_flight_total: Size::mebibytes(48),
+            max_waiting_reads: 4096,
         }
     }
 }
@@ -63,6 +71,19 @@ impl Server {
         }
         if !(1024..=1 << 30).contains(&self.max_frame.0) {
             return Err("server.max-frame must lie between 1 KiB and 1 GiB".into());
+        }
+        if !(self.max_frame..=self.max_in_flight_total).contains(&self.max_in_flight) {
+            return Err(
+                "server.max-in-flight must be at least server.max-frame, so that a frame of this \
+                 length passes, and at most server.max-in-flight-total"
+                    .into(),
+            );
+        }
+        if !(Span::seconds(1)..=Span::seconds(3600)).contains(&self.frame_time) {
+            return Err("server.frame-time must lie between 1s and 1h".into());
+        }
+        if !(1..=1_000_000).contains(&self.max_waiting_reads) {
+            return Err("server.max-waiting-reads must lie between 1 and 1000000".into());
         }
         Ok(())
     }

@@ -120,6 +120,15 @@ fn an_address_that_others_can_reach_needs_consent() {
 }
 
 #[test]
+fn a_frame_has_to_fit_into_what_a_client_may_have_in_flight() {
+    let error = parse("[server]\nmax-frame = \"64 MiB\"").unwrap_err();
+    assert!(error.contains("max-in-flight"), "{error}");
+    let error = parse("[server]\nmax-in-flight = \"64 MiB\"").unwrap_err();
+    assert!(error.contains("max-in-flight-total"), "{error}");
+    parse("[server]\nmax-in-flight = \"64 MiB\"\nmax-in-flight-total = \"64 MiB\"").unwrap();
+}
+
+#[test]
 fn a_grant_that_is_no_host_is_refused() {
     let error = parse("[plugin.x.grants]\nhosts = [\"ftp://host\"]").unwrap_err();
     assert!(

@@ -1,42 +1,36 @@
-//! The reading side of a connection.
+//! A connection that is open.
 //!
-//! Everything that has arrived is decoded before anything is waited for, and the appends in it go to
-//! the store together: a client that does not wait for each answer pays for one commit, not for
-//! hundreds. Reads run beside, so that a long poll holds nothing up. The rest is carried out in
-//! order, after the appends before it were handed over.
+//! One task serves it. Everything that has arrived is decoded before anything is waited for, and the
+//! appends in it go to the store together: a client that does not wait for each answer pays for one
+//! commit, not for hundreds. What is to be sent is sent in the same turn, so an append costs two
+//! turns of one task: when it arrives and when the store has it.
+//!
+//! Reads run beside, so that a long poll holds nothing up. The rest is carried out in order, after
+//! the appends before it were handed over.
 
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use millstream_protocol::frame::Incoming;
 use millstream_protocol::{
-    Call, Failure, FrameDecoder, Name, Operation, Request, RequestError, RequestId,
-    ResponseEncoder, ResponseStatusCode, decode_request,
+    Call, Failure, Name, Operation, Request, RequestError, RequestId, ResponseEncoder,
+    ResponseStatusCode, decode_request,
 };
 use millstream_streams::{Error, Payloads, StreamHandle};
-use tokio::io::AsyncReadExt;
-use tokio::net::tcp::OwnedReadHalf;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::budget::{Account, Claim, OWN_RESULT};
 use super::greeting::Greeted;
-use super::outgoing::{self, Outgoing};
+use super::inbox::{Inbox, Unfilled};
+use super::outgoing::{self, Answers, Outgoing};
 use super::reads::Read;
 use super::{Context, permission, requests};
 use crate::access::Client;
 
-/// The buffer of a connection that says little, and of one that says much.
-const SMALL_READ: usize = 4 << 10;
-const LARGE_READ: usize = 64 << 10;
-/// Appends are handed over when this many bytes of them have come together.
-const RUN_BYTES: usize = 256 << 10;
-/// Answers that wait to be sent; the connection is not read while there are more.
-const OUTGOING: usize = 8;
 /// Reads of one connection that may wait at the same time; further ones are refused.
 const READS: usize = 256;
-/// Reads of one connection whose messages are in memory at the same time.
-const RESULTS: usize = 2;
 
 /// Serves one connection to its end.
 ///
@@ -49,39 +43,42 @@ pub(super) async fn serve(
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), String> {
     let Greeted {
-        socket,
+        mut socket,
         buffer,
         version,
         client,
-        place,
+        place: _place,
         ..
     } = greeted;
-    let encoder = ResponseEncoder::new(version, context.max_frame);
-    let (reading, writing) = socket.into_split();
-    let (outgoing, queue) = mpsc::channel(OUTGOING);
-    let writer = tokio::spawn(outgoing::write(writing, queue, encoder));
+    let encoder = ResponseEncoder::new(version, context.limits.max_frame);
+    let account = context.budget.account();
+    let answers = Arc::new(Answers::default());
+    let (incoming, mut outgoing) = socket.split();
+    let mut writing = std::pin::pin!(outgoing::write(&answers, &mut outgoing, encoder));
     let mut reader = Reader {
-        socket: reading,
-        buffer,
-        decoder: FrameDecoder::new(context.max_frame),
+        inbox: Inbox::new(incoming, buffer, account.clone(), context.limits),
         run: Run::default(),
-        outgoing,
+        answers: Arc::clone(&answers),
         encoder,
         reads: JoinSet::new(),
         waiting: Vec::new(),
-        results: Arc::new(Semaphore::new(RESULTS)),
+        account,
         client: client.clone(),
         context,
     };
     let ended = tokio::select! {
+        // What is read is sent by what follows.
+        biased;
+        ended = reader.run() => ended,
+        // The peer is gone, or takes nothing.
+        _ = &mut writing => return Ok(()),
         _ = stop.wait_for(|stop| *stop) => Ok(()),
         () = client.revoked() => Err("the client was removed, or got another token".to_owned()),
-        ended = reader.run() => ended,
     };
     // What was handed over is answered; waiting reads end with the connection.
     drop(reader);
-    let _ = writer.await;
-    drop(place);
+    answers.end();
+    let _ = writing.await;
     ended
 }
 
@@ -90,25 +87,11 @@ pub(super) async fn serve(
 struct Run {
     ids: Vec<RequestId>,
     appends: Vec<(Result<StreamHandle, Error>, Payloads)>,
+    /// The length of their frames.
     bytes: usize,
     /// The stream that was looked up last. It is forgotten with each run, so that it is never much
     /// older than the request.
     stream: Option<(Name, StreamHandle)>,
-}
-
-struct Reader {
-    socket: OwnedReadHalf,
-    buffer: BytesMut,
-    decoder: FrameDecoder,
-    run: Run,
-    outgoing: mpsc::Sender<Outgoing>,
-    encoder: ResponseEncoder,
-    /// Reads under way, which return their ids.
-    reads: JoinSet<RequestId>,
-    waiting: Vec<RequestId>,
-    results: Arc<Semaphore>,
-    client: Client,
-    context: Arc<Context>,
 }
 
 impl Run {
@@ -121,98 +104,85 @@ impl Run {
     }
 }
 
-/// The peer is gone, or does not take answers any more.
-struct Gone;
+struct Reader<'s> {
+    inbox: Inbox<'s>,
+    run: Run,
+    answers: Arc<Answers>,
+    encoder: ResponseEncoder,
+    /// Reads under way, which return their ids.
+    reads: JoinSet<RequestId>,
+    waiting: Vec<RequestId>,
+    account: Account,
+    client: Client,
+    context: Arc<Context>,
+}
 
-impl Reader {
+impl Reader<'_> {
+    /// Reads requests until the peer sends no more.
     async fn run(&mut self) -> Result<(), String> {
-        let mut size = SMALL_READ;
+        let mut no_room = None;
         loop {
-            loop {
-                let incoming = self.decoder.next_frame(&mut self.buffer);
-                let Some(incoming) = incoming.map_err(|error| error.to_string())? else {
-                    break;
-                };
-                let taken = match incoming {
+            while let Some(incoming) = self.inbox.next_frame()? {
+                match incoming {
                     Incoming::Frame(frame) => {
                         match decode_request(frame.operation, &frame.payload) {
-                            Ok(request) => self.take(request).await,
-                            Err(error) => self.refuse(&error).await?,
+                            Ok(request) => self.take(request, frame.payload.len()).await?,
+                            Err(error) => self.refuse(&error, &error.failure()).await?,
                         }
                     }
-                    Incoming::TooLarge(frame) => self.refuse(&frame.into_request_error()).await?,
-                };
-                if let Err(Gone) = taken {
-                    return Ok(());
-                }
-            }
-            if let Err(Gone) = self.hand_over().await {
-                return Ok(());
-            }
-            match self.fill(size).await {
-                Ok(0) => return Ok(()),
-                // A buffer that was filled will be filled again.
-                Ok(count) => {
-                    size = if count >= size / 2 {
-                        LARGE_READ
-                    } else {
-                        SMALL_READ
+                    Incoming::TooLarge(frame) => {
+                        let error = frame.into_request_error();
+                        let failure = no_room.take().unwrap_or_else(|| error.failure());
+                        self.refuse(&error, &failure).await?;
                     }
                 }
-                Err(error) => return Err(error.to_string()),
+            }
+            let claim = self.inbox.last_part(self.run.bytes);
+            self.submit(claim).await?;
+            match self.inbox.fill().await {
+                Ok(0) => return Ok(()),
+                Ok(_) => {}
+                Err(Unfilled::NoRoom(full, bytes)) => {
+                    no_room = Some(full.failure(bytes));
+                    self.inbox.refuse();
+                }
+                Err(Unfilled::Ended(reason)) => return Err(reason),
             }
         }
     }
 
-    /// Reads what has arrived. While nothing does, an idle connection has no buffer.
-    async fn fill(&mut self, size: usize) -> std::io::Result<usize> {
-        if self.buffer.is_empty() {
-            self.buffer = BytesMut::new();
-            self.socket.readable().await?;
-        }
-        self.buffer.reserve(size);
-        self.socket.read_buf(&mut self.buffer).await
-    }
-
-    async fn take(&mut self, request: Request) -> Result<(), Gone> {
-        let arrival = Instant::now();
-        let id = request.request_id;
-        self.await_namesakes(&id).await;
-        if !self.run.knows(&request.call)
-            && let Err(forbidden) = permission::check(&self.client, &request.call)
+    /// Takes a request, whose frame has so many bytes.
+    async fn take(&mut self, request: Request, bytes: usize) -> Result<(), String> {
+        let Request { request_id, call } = request;
+        self.await_namesakes(&request_id).await;
+        if !self.run.knows(&call)
+            && let Err(forbidden) = permission::check(&self.client, &call)
         {
-            self.hand_over().await?;
-            let operation = request.call.operation().response();
-            return self
-                .fail(operation, &id, &permission::refusal(&forbidden))
-                .await;
+            let operation = call.operation().response();
+            let failure = permission::refusal(&forbidden);
+            return self.fail(operation, &request_id, &failure).await;
         }
-        match request.call {
+        match call {
             Call::Append { name, payload } => {
-                self.append(id, name, payload);
-                if self.run.bytes >= RUN_BYTES {
-                    self.hand_over().await
-                } else {
-                    Ok(())
-                }
+                self.append(request_id, name, payload);
+                self.run.bytes += bytes;
+                Ok(())
             }
             Call::Read { name, options } => {
-                // Appends that came before it are on their way before it.
-                self.hand_over().await?;
-                self.read(Read {
-                    id,
+                let read = Read {
+                    id: request_id,
                     name,
                     options,
-                    arrival,
-                })
-                .await
+                    arrival: Instant::now(),
+                };
+                // Appends that came before it are on their way before it.
+                self.hand_over().await?;
+                self.read(read).await
             }
             call => {
                 self.hand_over().await?;
-                let frame =
-                    requests::carry_out(&self.context, &self.client, &self.encoder, &id, call)
-                        .await;
-                self.send(Outgoing::Frames(frame)).await
+                // Rare, and larger than all the rest of a connection: it has memory only meanwhile.
+                Box::pin(self.carry_out(&request_id, call)).await
             }
         }
     }
@@ -239,20 +209,28 @@ impl Reader {
         }
     }
 
-    async fn read(&mut self, read: Read) -> Result<(), Gone> {
-        if self.waiting.len() >= READS {
-            let mut frame = BytesMut::new();
+    async fn read(&mut self, read: Read) -> Result<(), String> {
+        let place = if self.waiting.len() < READS {
+            self.context.budget.waiting_read()
+        } else {
             let reason = format!("{READS} reads of this connection are waiting already");
-            let failure = Failure::new(ResponseStatusCode::UnknownFailure, reason);
-            read.refuse(&self.encoder, &mut frame, &failure);
-            return self.send(Outgoing::Frames(frame)).await;
-        }
+            Err(Failure::new(ResponseStatusCode::OutOfMemoryError, reason))
+        };
+        let place = match place {
+            Ok(place) => place,
+            Err(failure) => {
+                let frame = read.refusal(&self.encoder, &failure);
+                self.answers.room().await;
+                self.answers.push(Outgoing::Frame(frame, None));
+                return Ok(());
+            }
+        };
         self.waiting.push(read.id.clone());
-        let (context, results) = (Arc::clone(&self.context), Arc::clone(&self.results));
-        let (encoder, outgoing) = (self.encoder, self.outgoing.clone());
+        let (context, answers) = (Arc::clone(&self.context), Arc::clone(&self.answers));
+        let (encoder, account) = (self.encoder, self.account.clone());
         self.reads.spawn(async move {
-            let (frame, place) = read.answer(&context, &encoder, &results).await;
-            let _ = outgoing.send(Outgoing::Frames(frame)).await;
+            let (frame, held) = read.answer(&context, &encoder, &account).await;
+            answers.push_from_elsewhere(Outgoing::Frame(frame, held));
             drop(place);
             read.id
         });
@@ -261,7 +239,6 @@ impl Reader {
 
     fn append(&mut self, id: RequestId, name: Name, payload: Bytes) {
         let run = &mut self.run;
-        run.bytes += payload.len();
         let known = run.stream.as_ref().filter(|(known, _)| *known == name);
         let stream = match known {
             Some((_, stream)) => Ok(stream.clone()),
@@ -274,42 +251,71 @@ impl Reader {
         run.appends.push((stream, Payloads::One(payload)));
     }
 
-    /// Gives the store the appends that have come together.
-    async fn hand_over(&mut self) -> Result<(), Gone> {
+    /// Gives the store the appends that have come together, before something else is done.
+    async fn hand_over(&mut self) -> Result<(), String> {
+        let claim = self.inbox.part(self.run.bytes);
+        self.submit(claim).await
+    }
+
+    /// Gives the store the appends that have come together. They hold a claim until they are
+    /// answered.
+    async fn submit(&mut self, claim: Option<Claim>) -> Result<(), String> {
         if self.run.ids.is_empty() {
             return Ok(());
         }
         let Run { ids, appends, .. } = std::mem::take(&mut self.run);
+        self.answers.room().await;
         let submitted = self.context.service.store().submit(appends).await;
-        match submitted {
-            Ok(pending) => self.send(Outgoing::Appends { ids, pending }).await,
-            Err(_) => Err(Gone),
+        let pending = submitted.map_err(|error| error.to_string())?;
+        self.answers.push(Outgoing::Appends {
+            ids,
+            pending,
+            claim,
+        });
+        Ok(())
+    }
+
+    /// Carries out what is neither append nor read.
+    async fn carry_out(&mut self, id: &RequestId, call: Call) -> Result<(), String> {
+        let mut held = self.account.result().await;
+        let operation = call.operation().response();
+        let (context, client) = (&self.context, &self.client);
+        let mut frame = requests::carry_out(context, client, &self.encoder, id, call).await;
+        if frame.len() > OWN_RESULT {
+            match self.account.claim(frame.len(), Instant::now()).await {
+                Ok(claim) => held.claim(Some(claim)),
+                Err(full) => {
+                    let failure = full.failure(frame.len());
+                    frame.clear();
+                    self.encoder.failed(&mut frame, operation, id, &failure);
+                }
+            }
         }
+        self.answers.room().await;
+        self.answers.push(Outgoing::Frame(frame, Some(held)));
+        Ok(())
     }
 
     /// Answers a request that cannot be understood; without its id the connection has to end.
-    async fn refuse(&mut self, error: &RequestError) -> Result<Result<(), Gone>, String> {
-        let Some(id) = &error.request_id else {
-            return Err(format!("a frame without a readable request id: {error}"));
-        };
-        if let Err(Gone) = self.hand_over().await {
-            return Ok(Err(Gone));
+    async fn refuse(&mut self, error: &RequestError, failure: &Failure) -> Result<(), String> {
+        match &error.request_id {
+            Some(id) => self.fail(error.operation, id, failure).await,
+            None => Err(format!("a frame without a readable request id: {error}")),
         }
-        Ok(self.fail(error.operation, id, &error.failure()).await)
     }
 
+    /// Answers a request with a failure, behind the appends before it.
     async fn fail(
-        &self,
+        &mut self,
         operation: Operation,
         id: &RequestId,
         failure: &Failure,
-    ) -> Result<(), Gone> {
-        let mut frame = BytesMut::new();
+    ) -> Result<(), String> {
+        self.hand_over().await?;
+        let mut frame = bytes::BytesMut::new();
         self.encoder.failed(&mut frame, operation, id, failure);
-        self.send(Outgoing::Frames(frame)).await
-    }
-
-    async fn send(&self, outgoing: Outgoing) -> Result<(), Gone> {
-        self.outgoing.send(outgoing).await.map_err(|_| Gone)
+        self.answers.room().await;
+        self.answers.push(Outgoing::Frame(frame, None));
+        Ok(())
     }
 }

@@ -1,11 +1,15 @@
 //! The Stream Manager protocol on a TCP port.
 //!
-//! A connection begins in the [`lobby`], where it introduces itself ([`greeting`]). Then one task reads
-//! it, one writes it ([`connection`]); which right a request takes is in [`permission`], what it means
-//! in [`requests`] and [`reads`]. Malformed frames end at most the connection they came on.
+//! A connection begins in the [`lobby`], where it introduces itself ([`greeting`]). Then one task serves
+//! it ([`connection`]): what arrives comes through the [`inbox`], what is answered goes out through
+//! [`outgoing`], and how much of both is held is bounded by the [`budget`]. Which right a request takes
+//! is in [`permission`], what it means in [`requests`] and [`reads`]. Malformed frames end at most the
+//! connection they came on.
 
+mod budget;
 mod connection;
 mod greeting;
+mod inbox;
 mod lobby;
 mod outgoing;
 mod permission;
@@ -23,14 +27,17 @@ use tokio::task::JoinSet;
 use crate::access::Access;
 use crate::config;
 use crate::service::Service;
+use budget::Budget;
 use greeting::Greeted;
+use inbox::Limits;
 use lobby::Lobby;
 
 /// What every connection needs.
 struct Context {
     access: Access,
     service: Service,
-    max_frame: usize,
+    limits: Limits,
+    budget: Budget,
     max_connections: usize,
     /// Places for connections; a connection has one from the end of its handshake on.
     places: Arc<Semaphore>,
@@ -76,7 +83,11 @@ impl Server {
         let context = Context {
             access,
             service,
-            max_frame: usize::try_from(options.max_frame.0).unwrap_or(usize::MAX),
+            limits: Limits {
+                max_frame: usize::try_from(options.max_frame.0).unwrap_or(usize::MAX),
+                frame_time: options.frame_time.0,
+            },
+            budget: Budget::new(options),
             max_connections: options.max_connections,
             places: Arc::new(Semaphore::new(options.max_connections)),
         };

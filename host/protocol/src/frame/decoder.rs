@@ -20,6 +20,8 @@ pub struct FrameDecoder {
     max_length: usize,
     /// Bytes of an oversize frame that are still to come.
     skipping: usize,
+    /// Whether the next frame is refused whatever its length.
+    refusing: bool,
 }
 
 /// What the decoder found.
@@ -68,7 +70,34 @@ impl FrameDecoder {
         Self {
             max_length: max_length.min(MAX_FRAME_LENGTH),
             skipping: 0,
+            refusing: false,
         }
+    }
+
+    /// How many bytes `buf` has to hold before [`next_frame`](Self::next_frame) finds something in
+    /// it; `None` while the length of the frame is not known. A server that has no memory for so
+    /// many can [`refuse`](Self::refuse) the frame.
+    #[must_use]
+    pub fn needed(&self, buf: &BytesMut) -> Option<usize> {
+        let (field, _) = buf
+            .get(self.skipping..)?
+            .split_first_chunk::<LENGTH_FIELD>()?;
+        let length = usize::try_from(i32::from_be_bytes(*field)).ok()?;
+        let gathered = if length > self.limit() {
+            length.min(1 + GLIMPSE)
+        } else {
+            length
+        };
+        Some(LENGTH_FIELD + gathered)
+    }
+
+    /// Has the next frame reported and skipped as if it were beyond the limit.
+    pub fn refuse(&mut self) {
+        self.refusing = true;
+    }
+
+    fn limit(&self) -> usize {
+        if self.refusing { 0 } else { self.max_length }
     }
 
     /// Takes the next frame out of `buf`; `None` asks for more bytes.
@@ -89,7 +118,7 @@ impl FrameDecoder {
             Ok(length) if length > 0 => length,
             _ => return Err(ProtocolError::FrameLength { length: field }),
         };
-        if length > self.max_length {
+        if length > self.limit() {
             let glimpse = rest.get(..length.min(1 + GLIMPSE));
             let Some((operation, payload)) = glimpse.and_then(<[u8]>::split_first) else {
                 return Ok(None);
@@ -101,6 +130,7 @@ impl FrameDecoder {
                 limit: self.max_length,
             };
             self.skipping = length;
+            self.refusing = false;
             buf.advance(LENGTH_FIELD);
             return Ok(Some(Incoming::TooLarge(oversize)));
         }
@@ -195,6 +225,31 @@ mod tests {
         ));
         assert_eq!(decoder.next_frame(&mut buf), Ok(None));
         assert!(buf.is_empty());
+    }
+
+    #[test]
+    fn a_frame_that_is_refused_is_skipped_and_the_next_one_is_taken() {
+        let mut decoder = FrameDecoder::default();
+        let mut buf = BytesMut::new();
+        let mut wire = append("refused", 5_000);
+        wire.extend_from_slice(&append("taken", 5_000));
+        assert_eq!(decoder.needed(&buf), None);
+        buf.extend_from_slice(&wire.split_to(2_000));
+        assert_eq!(decoder.next_frame(&mut buf), Ok(None));
+        assert_eq!(decoder.needed(&buf), Some(5_043));
+        decoder.refuse();
+        assert_eq!(decoder.needed(&buf), Some(LENGTH_FIELD + 1 + GLIMPSE));
+        let incoming = decoder.next_frame(&mut buf).unwrap();
+        assert!(matches!(
+            incoming,
+            Some(Incoming::TooLarge(OversizeFrame { request_id: Some(id), .. })) if id == "refused"
+        ));
+        buf.extend_from_slice(&wire.split_to(4_000));
+        assert_eq!(decoder.next_frame(&mut buf), Ok(None));
+        assert_eq!(decoder.needed(&buf), Some(5_041));
+        buf.extend_from_slice(&wire);
+        let incoming = decoder.next_frame(&mut buf).unwrap();
+        assert!(matches!(incoming, Some(Incoming::Frame(_))));
     }
 
     #[test]
