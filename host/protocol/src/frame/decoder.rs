@@ -236,7 +236,7 @@ mod tests {
         assert_eq!(decoder.needed(&buf), None);
         buf.extend_from_slice(&wire.split_to(2_000));
         assert_eq!(decoder.next_frame(&mut buf), Ok(None));
-        assert_eq!(decoder.needed(&buf), Some(5_041));
+        assert_eq!(decoder.needed(&buf), Some(5_043));
         decoder.refuse();
         assert_eq!(decoder.needed(&buf), Some(LENGTH_FIELD + 1 + GLIMPSE));
         let incoming = decoder.next_frame(&mut buf).unwrap();
@@ -246,7 +246,7 @@ mod tests {
         ));
         buf.extend_from_slice(&wire.split_to(4_000));
         assert_eq!(decoder.next_frame(&mut buf), Ok(None));
-        assert_eq!(decoder.needed(&buf), Some(5_039));
+        assert_eq!(decoder.needed(&buf), Some(5_041));
         buf.extend_from_slice(&wire);
         let incoming = decoder.next_frame(&mut buf).unwrap();
         assert!(matches!(incoming, Some(Incoming::Frame(_))));
