@@ -1,5 +1,6 @@
 //! The program under measurement.
 
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -18,12 +19,18 @@ pub(crate) struct Host {
     child: Child,
     pub(crate) port: u16,
     program: PathBuf,
+    environment: Vec<(OsString, OsString)>,
     /// From the start of the process until it listened.
     pub(crate) start_time: Duration,
 }
 
 impl Host {
     pub(crate) fn start(setup: &Setup, config: &str) -> Self {
+        Self::start_with(setup, config, &[])
+    }
+
+    /// The same with environment variables.
+    pub(crate) fn start_with(setup: &Setup, config: &str, variables: &[(&str, &OsStr)]) -> Self {
         let folder = TempDir::new().unwrap();
         let text = format!(
             "{config}\n[server]\nlisten = \"127.0.0.1:0\"\nport-file = \"port\"\n\n[storage]\nfolder \
@@ -32,8 +39,13 @@ impl Host {
         );
         std::fs::write(folder.path().join("millstream.toml"), text).unwrap();
         let program = setup.millstream.clone();
-        let (child, port, start_time) = launch(&program, folder.path());
+        let environment: Vec<_> = variables
+            .iter()
+            .map(|(name, value)| (OsString::from(name), OsString::from(value)))
+            .collect();
+        let (child, port, start_time) = launch(&program, folder.path(), &environment);
         Self {
+            environment,
             folder,
             child,
             port,
@@ -44,7 +56,8 @@ impl Host {
 
     /// Starts again on the same folder.
     pub(crate) fn start_again(&mut self) {
-        (self.child, self.port, self.start_time) = launch(&self.program, self.folder.path());
+        (self.child, self.port, self.start_time) =
+            launch(&self.program, self.folder.path(), &self.environment);
     }
 
     pub(crate) fn kill(&mut self) {
@@ -79,7 +92,11 @@ pub(crate) fn memory_of(process: u32, field: &str) -> f64 {
     kibibytes / 1024.0
 }
 
-fn launch(program: &Path, folder: &Path) -> (Child, u16, Duration) {
+fn launch(
+    program: &Path,
+    folder: &Path,
+    environment: &[(OsString, OsString)],
+) -> (Child, u16, Duration) {
     let port_file = folder.join("port");
     let _ = std::fs::remove_file(&port_file);
     let start = Instant::now();
@@ -89,6 +106,7 @@ fn launch(program: &Path, folder: &Path) -> (Child, u16, Duration) {
         .env("AWS_EC2_METADATA_DISABLED", "true")
         .env("AWS_ACCESS_KEY_ID", "bench")
         .env("AWS_SECRET_ACCESS_KEY", "bench")
+        .envs(environment.iter().map(|(name, value)| (name, value)))
         .stdout(Stdio::null())
         .spawn()
         .unwrap();

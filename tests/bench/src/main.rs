@@ -14,6 +14,7 @@
 
 mod connections;
 mod export;
+mod flushed;
 mod footprint;
 mod host;
 mod nats;

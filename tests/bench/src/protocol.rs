@@ -21,7 +21,8 @@ use crate::report::{Budget, median, ratio, skipped};
 
 const PAYLOAD: usize = 256;
 const WINDOW: usize = 2048;
-const CLIENTS: usize = 64;
+/// Clients at the same time.
+pub(crate) const CLIENTS: usize = 64;
 
 pub(crate) fn run(setup: &Setup, quick: bool) {
     let payload: Bytes = (0..PAYLOAD)
@@ -32,7 +33,6 @@ pub(crate) fn run(setup: &Setup, quick: bool) {
     let host = Host::start(setup, "");
     let mut client = Client::connect(host.port);
     client.create("relaxed", false);
-    client.create("flushed", true);
 
     let (singles, many) = if quick {
         (5_000, 200_000)
@@ -74,45 +74,7 @@ pub(crate) fn run(setup: &Setup, quick: bool) {
             );
         }
     }
-
-    let each = if quick { 50 } else { 200 };
-    let mut alone = Vec::new();
-    let mut together = Vec::new();
-    let mut theirs = Vec::new();
-    let nats = Nats::start();
-    for _ in 0..rounds {
-        alone.push(one_at_a_time(&mut client, "flushed", each * 4, &payload));
-        together.push(many_clients(host.port, "flushed", each, &payload));
-        if let Some(nats) = &nats {
-            theirs.push(nats.many_clients(CLIENTS, each, &payload));
-        }
-    }
-    let (alone, together) = (median(alone), median(together));
-    let name = "append with flushOnWrite, 64 clients";
-    ratio(
-        name,
-        "messages/s",
-        together,
-        "one client",
-        alone,
-        Budget::AtLeast(20.0),
-    );
-    if theirs.is_empty() {
-        skipped(
-            name,
-            "nats-server is not installed (Debian package nats-server)",
-        );
-    } else {
-        let against = "NATS JetStream, which does not sync";
-        ratio(
-            name,
-            "messages/s",
-            together,
-            against,
-            median(theirs),
-            Budget::None,
-        );
-    }
+    crate::flushed::run(setup, quick, &payload);
 }
 
 /// A connection.
@@ -198,7 +160,12 @@ fn append(name: &str, payload: &Bytes) -> Call {
     }
 }
 
-fn one_at_a_time(client: &mut Client, name: &str, messages: usize, payload: &Bytes) -> f64 {
+pub(crate) fn one_at_a_time(
+    client: &mut Client,
+    name: &str,
+    messages: usize,
+    payload: &Bytes,
+) -> f64 {
     let start = Instant::now();
     for _ in 0..messages {
         client.call(append(name, payload));
@@ -246,7 +213,7 @@ pub(crate) fn pipelined(port: u16, name: &str, messages: usize, payload: &Bytes)
     total as f64 / start.elapsed().as_secs_f64()
 }
 
-fn many_clients(port: u16, name: &str, each: usize, payload: &Bytes) -> f64 {
+pub(crate) fn many_clients(port: u16, name: &str, each: usize, payload: &Bytes) -> f64 {
     let go = Arc::new(Barrier::new(CLIENTS + 1));
     let threads: Vec<_> = (0..CLIENTS)
         .map(|_| {
