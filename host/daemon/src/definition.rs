@@ -132,7 +132,7 @@ pub(crate) fn from_config(stream: &config::Stream) -> Option<StreamDefinition> {
     Some(StreamDefinition {
         name: StreamName::new(&stream.name)?,
         max_size: stream.max_size.0,
-        segment_size: stream.segment_size.0.min(stream.max_size.0),
+        segment_size: stream.segment_size().0,
         time_to_live_millis: stream.time_to_live.map(config::Span::as_millis),
         strategy_on_full: match stream.on_full {
             config::OnFull::RejectNew => StrategyOnFull::RejectNewData,

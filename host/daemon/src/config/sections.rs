@@ -249,8 +249,8 @@ pub(crate) struct Stream {
     pub(crate) name: String,
     #[serde(default = "default_max_size")]
     pub(crate) max_size: Size,
-    #[serde(default = "default_segment_size")]
-    pub(crate) segment_size: Size,
+    /// Not more than `max_size`; without it, what is usual and fits.
+    pub(crate) segment_size: Option<Size>,
     pub(crate) time_to_live: Option<Span>,
     #[serde(default)]
     pub(crate) on_full: OnFull,
@@ -264,10 +264,6 @@ pub(crate) struct Stream {
 
 fn default_max_size() -> Size {
     Size::mebibytes(256)
-}
-
-fn default_segment_size() -> Size {
-    Size::mebibytes(16)
 }
 
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
@@ -309,13 +305,23 @@ fn lowest_priority() -> u8 {
 }
 
 impl Stream {
+    /// What is deleted at once when room is needed.
+    pub(crate) fn segment_size(&self) -> Size {
+        let usual = Size::mebibytes(16).min(self.max_size);
+        self.segment_size.unwrap_or(usual)
+    }
+
     pub(super) fn check(&self) -> Result<(), String> {
         let wrong = |what: String| Err(format!("[[stream]] \"{}\": {what}", self.name));
         if self.name.parse::<Name>().is_err() {
             return wrong("name must be 1 to 255 letters, digits or _ , . - and space".into());
         }
-        if self.max_size.0 < 1024 || self.segment_size.0 < 1024 {
+        let segment_size = self.segment_size();
+        if self.max_size.0 < 1024 || segment_size.0 < 1024 {
             return wrong("max-size and segment-size must be at least 1 KiB".into());
+        }
+        if segment_size > self.max_size {
+            return wrong("segment-size must not be more than max-size".into());
         }
         if self.flush_on_write && self.persistence == Persistence::Memory {
             return wrong("flush-on-write has no meaning with persistence = \"memory\"".into());

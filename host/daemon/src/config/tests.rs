@@ -139,3 +139,12 @@ fn a_grant_that_is_no_host_is_refused() {
         "{error}"
     );
 }
+
+#[test]
+fn a_segment_fits_its_stream_or_is_refused() {
+    let stream = |sizes: &str| parse(&format!("[[stream]]\nname = \"s\"\n{sizes}"));
+    let small = stream("max-size = \"1 MiB\"").unwrap();
+    assert_eq!(small.stream[0].segment_size(), units::Size::mebibytes(1));
+    let error = stream("max-size = \"1 MiB\"\nsegment-size = \"2 MiB\"").unwrap_err();
+    assert!(error.contains("segment-size must not be more"), "{error}");
+}
