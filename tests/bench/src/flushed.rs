@@ -28,7 +28,7 @@ pub(crate) fn run(setup: &Setup, quick: bool, payload: &Bytes) {
         together,
         "one client",
         alone,
-        Budget::None,
+        Budget::AtLeast(20.0),
     );
     drop(host);
 
