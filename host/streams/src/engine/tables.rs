@@ -40,7 +40,7 @@ pub(crate) fn repair(folder: &Path) -> Result<Option<PathBuf>, Error> {
     };
     if lock.try_lock().is_err() {
         return Err(Error::InUse {
-            path: folder.to_owned(),
+            path: folder.parent().unwrap_or(folder).to_owned(),
         });
     }
     let kept = aside(folder);

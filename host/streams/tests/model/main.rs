@@ -6,19 +6,22 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "../common/mod.rs"]
 mod common;
+mod stream;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use common::{clock, open, runtime};
 use millstream_streams::{
     Cursor, Error, Export, Flush, ManualClock, Payloads, Persistence, ReadOptions, SequenceNumber,
-    Store, StrategyOnFull, StreamDefinition, StreamName, Timestamp, message_size,
+    Store, StrategyOnFull, StreamDefinition, StreamName, Timestamp,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
+use stream::{ModelStream, Now};
 
 /// What a test case does, one step after another.
 #[derive(Debug, Clone)]
@@ -52,182 +55,6 @@ enum Step {
     Reopen,
 }
 
-/// A message as simply as it can be said.
-#[derive(Debug, Clone, Copy)]
-struct ModelMessage {
-    number: u64,
-    ingest_time: u64,
-    /// When it was taken, by a clock that is never corrected.
-    taken: u64,
-    size: usize,
-}
-
-/// A stream as simply as it can be said: segments of messages.
-struct ModelStream {
-    definition: StreamDefinition,
-    segments: VecDeque<Vec<ModelMessage>>,
-    tail: u64,
-    cursors: BTreeMap<String, Cursor>,
-}
-
-impl ModelStream {
-    fn new(definition: StreamDefinition) -> Self {
-        let cursors = definition
-            .exports
-            .iter()
-            .map(|export| (export.identifier.clone(), Cursor::starting_at(export.start)))
-            .collect();
-        Self {
-            definition,
-            segments: VecDeque::new(),
-            tail: 0,
-            cursors,
-        }
-    }
-
-    fn bytes(&self) -> u64 {
-        self.segments
-            .iter()
-            .flatten()
-            .map(|message| message_size(message.size))
-            .sum()
-    }
-
-    fn head(&self) -> u64 {
-        self.segments
-            .front()
-            .map_or(self.tail, |segment| segment[0].number)
-    }
-
-    fn append(&mut self, now: Now, sizes: &[usize]) -> Result<u64, &'static str> {
-        let max = self.definition.max_size;
-        if sizes.is_empty() || sizes.contains(&0) {
-            return Err("empty");
-        }
-        if sizes.iter().any(|size| message_size(*size) > max) {
-            return Err("too large");
-        }
-        let total: u64 = sizes.iter().map(|size| message_size(*size)).sum();
-        if self.definition.strategy_on_full == StrategyOnFull::RejectNewData {
-            if total > max {
-                return Err("too large");
-            }
-            if self.bytes() + total > max {
-                return Err("full");
-            }
-        }
-        let first = self.tail;
-        for &size in sizes {
-            while self.bytes() + message_size(size) > max {
-                self.segments.pop_front();
-            }
-            let message = ModelMessage {
-                number: self.tail,
-                ingest_time: now.shown,
-                taken: now.ran,
-                size,
-            };
-            let room = self.definition.segment_size;
-            match self.segments.back_mut() {
-                Some(last)
-                    if last.iter().map(|m| message_size(m.size)).sum::<u64>()
-                        + message_size(size)
-                        <= room =>
-                {
-                    last.push(message);
-                }
-                _ => self.segments.push_back(vec![message]),
-            }
-            self.tail += 1;
-        }
-        Ok(first)
-    }
-
-    fn read(
-        &self,
-        start: u64,
-        min: u64,
-        max: u64,
-        max_bytes: u64,
-    ) -> Result<Vec<(u64, u64)>, &str> {
-        let from = start.max(self.head());
-        if self.tail.saturating_sub(from) < min {
-            return Err(if start >= self.tail {
-                "beyond"
-            } else {
-                "not enough"
-            });
-        }
-        let mut bytes = 0;
-        let mut read = Vec::new();
-        for message in self.segments.iter().flatten() {
-            if message.number < from {
-                continue;
-            }
-            bytes += message.size as u64;
-            if read.len() as u64 >= max || (bytes > max_bytes && !read.is_empty()) {
-                break;
-            }
-            read.push((message.number, message.ingest_time));
-        }
-        Ok(read)
-    }
-
-    fn expire(&mut self, now: Now) {
-        let Some(ttl) = self.definition.time_to_live_millis else {
-            return;
-        };
-        while self
-            .segments
-            .front()
-            .is_some_and(|segment| segment.iter().all(|message| message.taken + ttl < now.ran))
-        {
-            self.segments.pop_front();
-        }
-    }
-
-    fn update(&mut self, definition: StreamDefinition) -> Result<(), &'static str> {
-        if (self.definition.persistence == Persistence::Memory)
-            != (definition.persistence == Persistence::Memory)
-        {
-            return Err("not allowed");
-        }
-        if definition.max_size < self.bytes() {
-            return Err("invalid");
-        }
-        let start_of = |id: &str| {
-            self.definition
-                .exports
-                .iter()
-                .find(|e| e.identifier == id)
-                .map(|e| e.start.get())
-        };
-        for export in &definition.exports {
-            let start = export.start.get();
-            let asks = start != 0 && start_of(&export.identifier) != Some(start);
-            if asks && start + 1 >= self.tail {
-                return Err("invalid");
-            }
-        }
-        let cursors = definition
-            .exports
-            .iter()
-            .map(|export| {
-                let start = export.start.get();
-                let stays = start == 0 || start_of(&export.identifier) == Some(start);
-                let kept = stays
-                    .then(|| self.cursors.get(&export.identifier).cloned())
-                    .flatten();
-                let cursor = kept.unwrap_or_else(|| Cursor::starting_at(export.start));
-                (export.identifier.clone(), cursor)
-            })
-            .collect();
-        self.cursors = cursors;
-        self.definition = definition;
-        Ok(())
-    }
-}
-
 /// The rules that hold for a definition by itself, as far as the steps below break them.
 fn is_valid(definition: &StreamDefinition) -> bool {
     definition.segment_size >= 1024
@@ -258,13 +85,6 @@ fn kind(error: &Error) -> &'static str {
         Error::NotEnoughMessages => "not enough",
         other => panic!("not expected of a healthy store: {other}"),
     }
-}
-
-/// What the clock shows, and how long it has run.
-#[derive(Debug, Clone, Copy)]
-struct Now {
-    shown: u64,
-    ran: u64,
 }
 
 struct Pair {
@@ -360,18 +180,10 @@ impl Pair {
                 self.now.shown += millis;
                 self.now.ran += millis;
                 self.clock.advance_millis(millis);
-                self.store.expire().await.unwrap();
-                for stream in self.model.values_mut() {
-                    stream.expire(self.now);
-                }
             }
             Step::Correct { millis } => {
                 self.now.shown = self.now.shown.saturating_add_signed(millis);
                 self.clock.set(Timestamp::from_millis(self.now.shown));
-                self.store.expire().await.unwrap();
-                for stream in self.model.values_mut() {
-                    stream.expire(self.now);
-                }
             }
             Step::Reopen => {
                 self.store.close().await.unwrap();
@@ -384,30 +196,31 @@ impl Pair {
                 assert!(report.losses.is_empty(), "{report:?}");
                 self.model
                     .retain(|_, stream| stream.definition.persistence != Persistence::Memory);
-                for stream in self.model.values_mut() {
-                    stream.expire(self.now);
-                }
-                self.store.expire().await.unwrap();
             }
         }
+        self.expire().await;
         self.compare();
+    }
+
+    /// Deletes what has outlived its time. The store does so by itself too, at moments of its own, so
+    /// every step leaves nothing to delete: a step of a clock, an update of a time to live.
+    async fn expire(&mut self) {
+        self.store.expire().await.unwrap();
+        for stream in self.model.values_mut() {
+            stream.expire(self.now);
+        }
     }
 
     async fn append(&mut self, name: &str, sizes: &[usize]) {
         let now = self.now;
         let (first, expected) = match self.model.get_mut(name) {
-            Some(stream) => {
-                // Retention by time may run between any two steps.
-                stream.expire(now);
-                (stream.tail, stream.append(now, sizes))
-            }
+            Some(stream) => (stream.tail, stream.append(now, sizes)),
             None => (0, Err("not found")),
         };
         let payloads: Vec<_> = (first..)
             .zip(sizes)
             .map(|(number, size)| payload(name, number, *size).into())
             .collect();
-        self.store.expire().await.unwrap();
         let found = self.store.append(name, Payloads::Many(payloads)).await;
         assert_eq!(
             found.map(SequenceNumber::get).map_err(|error| kind(&error)),
