@@ -1,6 +1,7 @@
 //! What behaviour tests stand on: the real program ([`Host`]), the official SDK ([`python`]), a real
 //! emulator ([`Emulator`]), destinations that answer as they are told ([`HttpSink`], and [`Sink`] in
-//! the words of Kinesis), and a client that can send what no SDK sends ([`RawClient`]).
+//! the words of Kinesis), a line to a real peer that a test can spoil ([`Line`]), and a client that can
+//! send what no SDK sends ([`RawClient`]).
 //!
 //! `cargo xtask test` builds the program and the components before it runs the tests, and installs
 //! the Python packages. Everything listens on free ports of the loopback interface, and ends with the
@@ -17,6 +18,7 @@ mod client;
 mod emulator;
 mod host;
 mod http_sink;
+mod line;
 mod sink;
 mod wait;
 
@@ -27,6 +29,7 @@ pub use client::RawClient;
 pub use emulator::Emulator;
 pub use host::{Host, kinesis_config};
 pub use http_sink::{HttpAnswer, HttpRequest, HttpSink, Reserved};
+pub use line::{Line, Quality};
 pub use sink::{Answer, PutRecords, Sink};
 pub use wait::{eventually, eventually_within};
 

@@ -10,13 +10,38 @@ use crate::workspace::{plugins, root, target};
 
 const GUEST_TARGET: &str = "wasm32-wasip2";
 
-/// Packages that are built to components, and the names under which they are dropped in.
-const GUESTS: [(&str, &str); 4] = [
-    ("millstream-kinesis", "kinesis"),
-    ("millstream-file", "file"),
-    ("millstream-http", "http"),
-    ("millstream-timestamp", "timestamp"),
-];
+/// A package that is built to a component.
+struct Guest {
+    package: String,
+    /// The name under which it is dropped in: that of its folder.
+    name: String,
+}
+
+/// Every package in `plugins` and `components` that makes a component: a library of the kind `cdylib`,
+/// or a program.
+fn guests_of_the_workspace() -> Result<Vec<Guest>> {
+    let mut found = Vec::new();
+    for parent in ["plugins", "components"] {
+        let parent = root().join(parent);
+        let entries = std::fs::read_dir(&parent)
+            .with_context(|| format!("cannot read {}", parent.display()))?;
+        for entry in entries {
+            let folder = entry?.path();
+            let Ok(manifest) = std::fs::read_to_string(folder.join("Cargo.toml")) else {
+                continue;
+            };
+            let is_component =
+                manifest.contains("\"cdylib\"") || folder.join("src/main.rs").exists();
+            if let (true, Some(name)) = (is_component, folder.file_name()) {
+                let name = name.to_string_lossy().into_owned();
+                let package = format!("millstream-{name}");
+                found.push(Guest { package, name });
+            }
+        }
+    }
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(found)
+}
 
 /// The cargo that runs us, in an environment as if it had been started by hand. Some libraries are
 /// compiled anew when the variables change that cargo sets for a program it runs, such as this one.
@@ -32,11 +57,6 @@ pub(crate) fn cargo() -> Command {
     cargo
 }
 
-/// The names of the packages that only make sense as components.
-pub(crate) fn guest_packages() -> impl Iterator<Item = &'static str> {
-    GUESTS.iter().map(|(package, _)| *package)
-}
-
 /// The packages that are built and tested together. Cargo unites the features of what is built in
 /// one go, so another selection would compile most libraries a second time; the benchmark, which has
 /// more of them, stays out.
@@ -49,7 +69,10 @@ pub(crate) fn host() -> Result<()> {
     let mut build = cargo();
     build.args(["build", "--release"]).args(TOGETHER);
     build.args(["--bin", "millstream"]);
-    run(build.args(["--test", "scenarios", "--test", "conformance"]))
+    for test in ["scenarios", "destinations", "conformance"] {
+        build.args(["--test", test]);
+    }
+    run(&mut build)
 }
 
 /// Makes sure that components can be compiled.
@@ -81,12 +104,13 @@ pub(crate) fn guests() -> Result<()> {
     step("building the components");
     let mut build = cargo();
     build.args(["build", "--profile", "guest", "--target", GUEST_TARGET]);
-    for package in guest_packages() {
-        build.args(["--package", package]);
+    let guests = guests_of_the_workspace()?;
+    for guest in &guests {
+        build.args(["--package", &guest.package]);
     }
     run(&mut build)?;
     std::fs::create_dir_all(plugins())?;
-    for (package, name) in GUESTS {
+    for Guest { package, name } in &guests {
         let built = target().join(GUEST_TARGET).join("guest");
         // A library's file has underscores, a program's the package's own name.
         let library = built.join(format!("{}.wasm", package.replace('-', "_")));
@@ -103,8 +127,8 @@ pub(crate) fn guests() -> Result<()> {
 pub(crate) fn lint_guests() -> Result<()> {
     let mut clippy = cargo();
     clippy.args(["clippy", "--profile", "guest", "--target", GUEST_TARGET]);
-    for package in guest_packages() {
-        clippy.args(["--package", package]);
+    for guest in guests_of_the_workspace()? {
+        clippy.args(["--package", &guest.package]);
     }
     run(clippy.args(["--", "--deny", "warnings"]))
 }

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use millstream_plugin::http::Address;
 use serde::Deserialize;
 use serde_json::Value;
-
-use crate::address::Address;
 
 /// The keys of the configuration.
 #[derive(Debug, Deserialize)]

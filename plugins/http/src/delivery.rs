@@ -18,16 +18,22 @@ mod tests;
 
 use std::time::{Duration, Instant, SystemTime};
 
+use millstream_plugin::http::{Address, Advice, Answer, Unanswered, Verdict};
 use millstream_plugin::{ExportError, Failure, Message, Undelivered};
 
-use crate::address::Address;
-use crate::answer::{Answer, Unanswered, Verdict};
 use crate::request::{Request, Requests};
 use crate::room::Room;
 
 /// How far into a batch a further request may start. The host gives it 10 s to connect and 30 s for the
 /// answer, so it ends within the minute that the host gives a batch.
 const LAST_START: Duration = Duration::from_secs(15);
+
+/// Where an operator looks when a server refuses.
+const ADVICE: Advice = Advice {
+    credentials: "`headers`",
+    address: "`uri`",
+    request: "`uri`, `method` and `headers`",
+};
 
 /// What carries a request to the server.
 pub(crate) trait Client {
@@ -120,7 +126,7 @@ impl<C: Client> Delivery<C> {
             return Verdict::Delivered;
         };
         match self.client.send(&request) {
-            Ok(answer) => answer.verdict(&self.address, SystemTime::now()),
+            Ok(answer) => answer.verdict(&self.address, &ADVICE, SystemTime::now()),
             Err(unanswered) => {
                 if unanswered == Unanswered::TimedOut {
                     self.room.too_large(messages);

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use millstream_plugin::ConfigError;
+use millstream_plugin::http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::config::{Format, Text};
 

@@ -6,17 +6,14 @@
 //!
 //! The pieces, in the way a batch takes:
 //!
-//! * `config` checks the configuration, with `address` and `headers`;
+//! * `config` checks the configuration, with `headers`;
 //! * `delivery` decides which messages go with the next request, and settles each by the answers;
 //! * `room` is how much a request carries;
 //! * `request` writes the body, and the headers by which a receiver knows the messages;
-//! * `client` carries a request to the server;
-//! * `answer` tells from what came of it what the host is to do.
+//! * `client` carries a request to the server; what its answer means, [`millstream_plugin::http`] says.
 //!
 //! The component never retries by itself: the host does, with pauses that the operator sees.
 
-mod address;
-mod answer;
 mod client;
 mod config;
 mod delivery;
@@ -29,7 +26,7 @@ use millstream_plugin::{
     Wants, export_exporter,
 };
 
-use client::WasiClient;
+use client::Server;
 use config::Config;
 use delivery::Delivery;
 use request::Requests;
@@ -40,7 +37,7 @@ const MAX_MESSAGES: u32 = 500;
 /// One export to one address.
 #[derive(Debug)]
 pub struct Http {
-    delivery: Delivery<WasiClient>,
+    delivery: Delivery<Server>,
 }
 
 impl Exporter for Http {
@@ -66,7 +63,7 @@ impl Exporter for Http {
         let stream_name = &context.stream_name;
         let headers = headers::common(stream_name, config.export_format, &config.headers)?;
         let requests = Requests::new(config.export_format, stream_name);
-        let client = WasiClient::new(config.method, config.uri.clone(), &headers);
+        let client = Server::new(config.method, config.uri.clone(), headers);
         Ok(Self {
             delivery: Delivery::new(client, config.uri, requests),
         })

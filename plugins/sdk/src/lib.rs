@@ -67,6 +67,8 @@
 pub mod config;
 mod contract;
 mod exporter;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod log;
 pub mod streams;
 

@@ -1,6 +1,7 @@
 use std::collections::VecDeque;
 
 use millstream_plugin::Disposition;
+use millstream_plugin::http::{HeaderMap, header};
 
 use super::*;
 use crate::config::Format;
@@ -45,7 +46,7 @@ fn status(status: u16) -> Answer {
 
 fn later(code: u16, retry_after: &str) -> Answer {
     Answer {
-        retry_after: Some(retry_after.to_owned()),
+        headers: HeaderMap::from_iter([(header::RETRY_AFTER, retry_after.parse().unwrap())]),
         ..status(code)
     }
 }

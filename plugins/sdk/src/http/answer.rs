@@ -5,26 +5,36 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::StatusCode;
-use millstream_plugin::{ExportError, Failure};
+use http::{HeaderMap, StatusCode, header};
 
-use crate::address::Address;
+use super::Address;
+use crate::{ExportError, Failure};
 
 /// What a server has answered.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    /// The header `retry-after`, as it came.
-    pub(crate) retry_after: Option<String>,
-    /// The header `location`, as it came.
-    pub(crate) location: Option<String>,
-    /// The beginning of the body.
-    pub(crate) body: Vec<u8>,
+pub struct Answer {
+    /// The status, such as 200.
+    pub status: u16,
+    /// The headers, as they came.
+    pub headers: HeaderMap,
+    /// The beginning of the body: as much as the request asked to keep.
+    pub body: Vec<u8>,
+}
+
+/// What an operator can look at when a server refuses, in the words of a plugin's configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Advice {
+    /// Where credentials stand, such as "`headers`".
+    pub credentials: &'static str,
+    /// Where the address stands, such as "`uri`".
+    pub address: &'static str,
+    /// What else makes the request, such as "`uri`, `method` and `headers`".
+    pub request: &'static str,
 }
 
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Unanswered {
+pub enum Unanswered {
     /// The host does not let this component speak to this host.
     NotGranted,
     /// The name stands for an address of the local network, which the grant does not reach.
@@ -39,7 +49,7 @@ pub(crate) enum Unanswered {
 
 /// What becomes of the messages of a request.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Verdict {
+pub enum Verdict {
     /// The server has them.
     Delivered,
     /// The server refuses their content and says why: at least one of them can never be delivered.
@@ -49,8 +59,13 @@ pub(crate) enum Verdict {
 }
 
 impl Answer {
+    /// The value of a header, if it is there and text.
+    pub fn header(&self, name: impl header::AsHeaderName) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
     /// Judges an answer from `address` that came at `now`.
-    pub(crate) fn verdict(&self, address: &Address, now: SystemTime) -> Verdict {
+    pub fn verdict(&self, address: &Address, advice: &Advice, now: SystemTime) -> Verdict {
         let answers = |then: &str| format!("{address} answers {}{then}", self.said());
         let failure = || match self.pause(now) {
             Some(pause) => Failure::new(answers("")).retry_after(pause),
@@ -63,23 +78,27 @@ impl Answer {
             }
             429 | 503 => ExportError::Throttled(failure()),
             408 | 425 | 500.. => ExportError::Unavailable(failure()),
-            401 | 403 | 407 => ExportError::denied(answers(
-                "; check the credentials in `headers` and what the server allows",
-            )),
-            300..=399 => ExportError::misconfigured(match &self.location {
+            401 | 403 | 407 => ExportError::denied(answers(&format!(
+                "; check the credentials in {} and what the server allows",
+                advice.credentials
+            ))),
+            300..=399 => ExportError::misconfigured(match self.header(header::LOCATION) {
                 Some(location) => {
                     let location = printable(location.as_bytes(), MAX_LOCATION);
-                    answers(&format!(" and points to {location}; set `uri` to that"))
+                    answers(&format!(
+                        " and points to {location}; set {} to that",
+                        advice.address
+                    ))
                 }
-                None => answers("; check `uri`"),
+                None => answers(&format!("; check {}", advice.address)),
             }),
-            _ => ExportError::misconfigured(answers("; check `uri`, `method` and `headers`")),
+            _ => ExportError::misconfigured(answers(&format!("; check {}", advice.request))),
         };
         Verdict::Failed(error)
     }
 
-    /// The status in words, and the beginning of the body.
-    fn said(&self) -> String {
+    /// The status in words, and the beginning of the body, for an operator.
+    pub fn said(&self) -> String {
         let status = StatusCode::from_u16(self.status).ok();
         let name = status.and_then(|status| status.canonical_reason());
         let mut said = self.status.to_string();
@@ -96,8 +115,8 @@ impl Answer {
 
     /// The pause that the server asks for: seconds or a date (RFC 9110, section 10.2.3). A date that
     /// has passed, by the clock of this device, and anything else ask for nothing.
-    fn pause(&self, now: SystemTime) -> Option<Duration> {
-        let text = self.retry_after.as_deref()?.trim();
+    pub fn pause(&self, now: SystemTime) -> Option<Duration> {
+        let text = self.header(header::RETRY_AFTER)?.trim();
         if let Ok(seconds) = text.parse() {
             return Some(Duration::from_secs(seconds));
         }
@@ -108,7 +127,7 @@ impl Answer {
 
 impl Unanswered {
     /// What the host is to do about a request to `address`.
-    pub(crate) fn error(&self, address: &Address) -> ExportError {
+    pub fn error(&self, address: &Address) -> ExportError {
         match self {
             Self::NotGranted => ExportError::denied(format!(
                 "This plugin may not send to {address}: no grant covers it; put \"{}\" into `hosts` \
@@ -122,7 +141,7 @@ impl Unanswered {
                 address.grant()
             )),
             Self::NotSent(why) => ExportError::misconfigured(format!(
-                "A request to {address} cannot be made: {why}; check `uri` and `headers`."
+                "A request to {address} cannot be made: {why}; check address and headers."
             )),
             Self::Broken(why) => {
                 ExportError::unavailable(format!("No answer from {address}: {why}."))
@@ -139,7 +158,7 @@ const MAX_EXCERPT: usize = 200;
 const MAX_LOCATION: usize = 500;
 
 /// The beginning of a text in one line, without what could disturb a log.
-fn printable(bytes: &[u8], most: usize) -> String {
+pub fn printable(bytes: &[u8], most: usize) -> String {
     let text = String::from_utf8_lossy(bytes);
     let words = text
         .split(|c: char| c.is_whitespace() || c.is_control())
@@ -165,6 +184,12 @@ mod tests {
         Address::try_from("https://example.com/in?key=secret".to_owned()).unwrap()
     }
 
+    const ADVICE: Advice = Advice {
+        credentials: "`headers`",
+        address: "`uri`",
+        request: "`uri`, `method` and `headers`",
+    };
+
     fn status(status: u16) -> Answer {
         Answer {
             status,
@@ -172,10 +197,18 @@ mod tests {
         }
     }
 
+    fn with(status: u16, name: header::HeaderName, value: &str) -> Answer {
+        Answer {
+            status,
+            headers: HeaderMap::from_iter([(name, value.parse().unwrap())]),
+            ..Answer::default()
+        }
+    }
+
     fn verdict(answer: &Answer) -> Verdict {
         // Sun, 06 Nov 1994 08:49:37 GMT
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
-        answer.verdict(&address(), now)
+        answer.verdict(&address(), &ADVICE, now)
     }
 
     fn error(answer: &Answer) -> ExportError {
@@ -186,10 +219,7 @@ mod tests {
     }
 
     fn pause(retry_after: &str) -> Option<u64> {
-        let answer = Answer {
-            retry_after: Some(retry_after.to_owned()),
-            ..status(429)
-        };
+        let answer = with(429, header::RETRY_AFTER, retry_after);
         match error(&answer) {
             ExportError::Throttled(failure) => failure.retry_after_ms,
             other => panic!("{other:?}"),
@@ -255,10 +285,7 @@ mod tests {
         for nothing in ["Sun, 06 Nov 1994 08:00:00 GMT", "soon", "-1", "1.5", ""] {
             assert_eq!(pause(nothing), None, "{nothing}");
         }
-        let answer = Answer {
-            retry_after: Some("7".to_owned()),
-            ..status(500)
-        };
+        let answer = with(500, header::RETRY_AFTER, "7");
         let ExportError::Unavailable(failure) = error(&answer) else {
             panic!("not unavailable");
         };
@@ -267,10 +294,7 @@ mod tests {
 
     #[test]
     fn a_redirect_says_where_the_server_has_moved() {
-        let answer = Answer {
-            location: Some("https://new.example.com/in".to_owned()),
-            ..status(308)
-        };
+        let answer = with(308, header::LOCATION, "https://new.example.com/in");
         let reason = error(&answer).reason().to_owned();
         assert!(
             reason.contains(

@@ -6,31 +6,49 @@ use http::Uri;
 use serde::Deserialize;
 
 /// The address of a server, checked as far as it can be without calling it.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub(crate) struct Address {
-    pub(crate) scheme: Scheme,
+pub struct Address {
+    /// How the server is spoken to.
+    pub scheme: Scheme,
     /// Host and port, without a user.
-    pub(crate) authority: String,
+    pub authority: String,
     /// At least `/`.
-    pub(crate) path_with_query: String,
+    pub path_with_query: String,
 }
 
 /// How a server is spoken to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Scheme {
+pub enum Scheme {
+    /// In the clear.
     Http,
+    /// Over TLS.
     Https,
 }
 
 impl Address {
     /// What an operator has to grant, as it is written in `hosts`.
-    pub(crate) fn grant(&self) -> String {
+    pub fn grant(&self) -> String {
         let scheme = match self.scheme {
             Scheme::Http => "http",
             Scheme::Https => "https",
         };
         format!("{scheme}://{}", self.authority)
+    }
+
+    /// The same server with another path, which begins with `/` and may have a query.
+    #[must_use]
+    pub fn with_path(&self, path_with_query: impl Into<String>) -> Self {
+        Self {
+            scheme: self.scheme,
+            authority: self.authority.clone(),
+            path_with_query: path_with_query.into(),
+        }
+    }
+
+    /// The whole address, query included: where keys may stand, so not for operators.
+    pub fn url(&self) -> String {
+        format!("{}{}", self.grant(), self.path_with_query)
     }
 }
 
@@ -58,7 +76,7 @@ impl TryFrom<String> for Address {
         let authority = uri.authority().ok_or(SHAPE)?;
         if authority.as_str().contains('@') {
             return Err(format!(
-                "{SHAPE}, without a user; put credentials into `headers`"
+                "{SHAPE}, without a user; credentials have a place of their own"
             ));
         }
         let host = authority.host();

@@ -1,0 +1,116 @@
+//! The README of each plugin has a table of its configuration, which is written from its schema.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use millstream_tests::{millstream, plugins, repository};
+use serde_json::Value;
+
+const BEGIN: &str = "<!-- configuration: written from the schema -->";
+const END: &str = "<!-- end of the configuration -->";
+
+/// The plugins of this repository: name and README.
+fn documented() -> Vec<(String, PathBuf)> {
+    let mut found: Vec<_> = std::fs::read_dir(repository().join("plugins"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|folder| {
+            let manifest = std::fs::read_to_string(folder.join("Cargo.toml")).unwrap_or_default();
+            manifest.contains("\"cdylib\"")
+        })
+        .map(|folder| {
+            let name = folder.file_name().unwrap().to_string_lossy().into_owned();
+            (name, folder.join("README.md"))
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+fn schema(plugin: &str) -> Value {
+    let file = plugins().join(format!("{plugin}.wasm"));
+    let folder = tempfile::TempDir::new().unwrap();
+    let cache = millstream_tests::target().join("native-code");
+    let config = folder.path().join("millstream.toml");
+    std::fs::write(&config, format!("plugins.cache = {cache:?}\n")).unwrap();
+    let output = millstream()
+        .args(["plugin", "inspect", "--json", "--config"])
+        .args([&config, &file])
+        .output()
+        .unwrap();
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{plugin}: {complaint}");
+    let described: Value = serde_json::from_slice(&output.stdout).unwrap();
+    described["configSchema"].clone()
+}
+
+fn table(schema: &Value) -> String {
+    let mut rows = String::from("| key | meaning | default |\n| --- | --- | --- |\n");
+    add_rows(&mut rows, "", schema, true);
+    rows
+}
+
+/// A row for each property; those of an object inside are rows of their own, by their path.
+fn add_rows(rows: &mut String, path: &str, schema: &Value, is_required: bool) {
+    let Some(properties) = schema["properties"].as_object() else {
+        return;
+    };
+    let required = schema["required"].as_array().cloned().unwrap_or_default();
+    for (name, property) in properties {
+        let key = format!("{path}{name}");
+        let is_required = is_required && required.iter().any(|required| required == name);
+        if property["properties"].is_object() {
+            add_rows(rows, &format!("{key}."), property, is_required);
+            continue;
+        }
+        let meaning = property["description"].as_str().unwrap_or_default();
+        assert!(!meaning.is_empty(), "`{key}` has no description");
+        let default = match &property["default"] {
+            Value::Null if is_required => "required".to_owned(),
+            Value::Null => "none".to_owned(),
+            Value::String(text) => format!("`{text}`"),
+            other => format!("`{other}`"),
+        };
+        let meaning = meaning.trim_end_matches('.').replace('|', "\\|");
+        writeln!(rows, "| `{key}` | {meaning} | {default} |").unwrap();
+    }
+}
+
+#[test]
+fn the_readme_of_each_plugin_has_the_table_of_its_schema() {
+    let bless = std::env::var_os("MILLSTREAM_BLESS").is_some();
+    for (plugin, readme) in documented() {
+        let text = std::fs::read_to_string(&readme)
+            .unwrap_or_else(|error| panic!("{}: {error}", readme.display()));
+        let (before, rest) = text
+            .split_once(BEGIN)
+            .unwrap_or_else(|| panic!("{} has no line `{BEGIN}`", readme.display()));
+        let (_, after) = rest
+            .split_once(END)
+            .unwrap_or_else(|| panic!("{} has no line `{END}`", readme.display()));
+        let table = table(&schema(&plugin));
+        let wanted = format!("{before}{BEGIN}\n{table}{END}{after}");
+        if bless {
+            std::fs::write(&readme, wanted).unwrap();
+        } else {
+            assert!(
+                text == wanted,
+                "the table of plugins/{plugin}/README.md is not what its schema says; \
+                 `MILLSTREAM_BLESS=1 cargo xtask test the_readme_of_each_plugin` writes it"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_plugin_is_in_the_tables_of_the_documents() {
+    for document in ["README.md", "plugins/README.md"] {
+        let text = std::fs::read_to_string(repository().join(document)).unwrap();
+        for (plugin, _) in documented() {
+            let row = text
+                .lines()
+                .any(|line| line.starts_with('|') && line.contains(&format!("[`{plugin}`](")));
+            assert!(row, "{document} has no row for the plugin {plugin}");
+        }
+    }
+}
