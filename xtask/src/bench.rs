@@ -18,6 +18,9 @@ pub(crate) struct Bench {
     /// Print one JSON object a row
     #[arg(long)]
     json: bool,
+    /// Only this part: protocol, exports or footprint
+    #[arg(long)]
+    only: Option<String>,
 }
 
 impl Bench {
@@ -53,8 +56,15 @@ impl Bench {
         let mut program = Command::new(workspace::target().join("release/millstream-bench"));
         program.arg("--millstream").arg(workspace::millstream());
         program.arg("--plugins").arg(workspace::plugins());
+        if let Some(only) = &self.only {
+            program.args(["--only", only]);
+        }
+        let mut commands = vec![&mut in_process, &mut program];
+        if self.only.as_ref().is_some_and(|only| only != "protocol") {
+            commands.remove(0);
+        }
         let mut rows = Vec::new();
-        for command in [&mut in_process, &mut program] {
+        for command in commands {
             if self.quick {
                 command.arg("--quick");
             }

@@ -18,6 +18,7 @@ mod flushed;
 mod footprint;
 mod host;
 mod nats;
+mod plugins;
 mod protocol;
 mod report;
 mod sink;
@@ -32,6 +33,9 @@ struct Cli {
     /// A minute's run
     #[arg(long)]
     quick: bool,
+    /// Only this part: protocol, exports or footprint
+    #[arg(long)]
+    only: Option<String>,
     /// The program
     #[arg(long)]
     millstream: PathBuf,
@@ -42,12 +46,20 @@ struct Cli {
 
 fn main() {
     let cli = Cli::parse();
+    let only = |word: &str| cli.only.as_ref().is_none_or(|only| only == word);
     let setup = host::Setup {
         millstream: cli.millstream,
         plugins: cli.plugins,
     };
-    protocol::run(&setup, cli.quick);
-    connections::run(&setup, cli.quick);
-    export::run(&setup, cli.quick);
-    footprint::run(&setup, cli.quick);
+    if only("protocol") {
+        protocol::run(&setup, cli.quick);
+        connections::run(&setup, cli.quick);
+    }
+    if only("exports") {
+        export::run(&setup, cli.quick);
+        plugins::run(&setup, cli.quick);
+    }
+    if only("footprint") {
+        footprint::run(&setup, cli.quick);
+    }
 }

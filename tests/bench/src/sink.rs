@@ -1,4 +1,4 @@
-//! A Kinesis that takes everything without looking at it.
+//! Servers that take everything without looking at it.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -24,22 +24,31 @@ pub(crate) struct Sink {
     _runtime: Runtime,
 }
 
+/// What a body is answered with.
+type Answers = Arc<dyn Fn(Bytes) -> Bytes + Send + Sync>;
+
 impl Sink {
+    /// A Kinesis.
     pub(crate) fn start() -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .unwrap();
         let record = r#"{"SequenceNumber":"1","ShardId":"shardId-000000000000"}"#;
         let records = vec![record; RECORDS].join(",");
         let answer = Bytes::from(format!(
             r#"{{"FailedRecordCount":0,"Records":[{records}]}}"#
         ));
+        Self::answering(move |_| answer.clone())
+    }
+
+    /// A server that answers each body as it is told, with the status 200.
+    pub(crate) fn answering(answers: impl Fn(Bytes) -> Bytes + Send + Sync + 'static) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
         let calls = Arc::new(AtomicU64::new(0));
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
-        runtime.spawn(serve(listener, answer, Arc::clone(&calls)));
+        runtime.spawn(serve(listener, Arc::new(answers), Arc::clone(&calls)));
         Self {
             address,
             calls,
@@ -56,15 +65,16 @@ impl Sink {
     }
 }
 
-async fn serve(listener: TcpListener, answer: Bytes, calls: Arc<AtomicU64>) {
+async fn serve(listener: TcpListener, answers: Answers, calls: Arc<AtomicU64>) {
     while let Ok((socket, _)) = listener.accept().await {
         let _ = socket.set_nodelay(true);
-        let (answer, calls) = (answer.clone(), Arc::clone(&calls));
+        let (answers, calls) = (Arc::clone(&answers), Arc::clone(&calls));
         tokio::spawn(async move {
             let service = service_fn(move |request: Request<Incoming>| {
-                let (answer, calls) = (answer.clone(), Arc::clone(&calls));
+                let (answers, calls) = (Arc::clone(&answers), Arc::clone(&calls));
                 async move {
-                    let _ = request.into_body().collect().await;
+                    let body = request.into_body().collect().await;
+                    let answer = answers(body.map(|body| body.to_bytes()).unwrap_or_default());
                     calls.fetch_add(1, Ordering::AcqRel);
                     let response = Response::builder()
                         .header("content-type", "application/x-amz-json-1.1")

@@ -1,0 +1,159 @@
+//! Each plugin into a trivial sink, against a native program with the same library: the plugin's own
+//! crate, built natively, driven in a loop.
+//!
+//! The sink is of the same kind on both sides, and takes everything. What differs is what Millstream adds:
+//! reading the stream, the boundary of the component, its code in WebAssembly, and the host's network. The
+//! native side is as simple as it can be: batches of the same size from memory, one after the other.
+
+mod http;
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use millstream_plugin::{ExportContext, Exporter, Message, config};
+use millstream_protocol::Call;
+use millstream_protocol::MessageStreamDefinition;
+use millstream_protocol::definition::{
+    Destination, Export, ExportDefinition, ExportFormat, StrategyOnFull,
+};
+use serde_json::Value;
+
+use crate::export::wait;
+use crate::host::{Host, Setup};
+use crate::protocol::{Client, pipelined};
+use crate::report::{Budget, median, ratio};
+
+/// One plugin with a sink that is there.
+pub(crate) struct Case {
+    /// The name of the plugin.
+    pub(crate) plugin: &'static str,
+    /// What is special about it, for the row's name.
+    pub(crate) what: &'static str,
+    /// Lines of `[plugin.NAME.grants]`.
+    pub(crate) grants: String,
+    /// The export's configuration.
+    pub(crate) config: Value,
+    /// What every message carries.
+    pub(crate) payload: Bytes,
+    /// Messages a batch.
+    pub(crate) batch: usize,
+    /// Batches of a run.
+    pub(crate) batches: usize,
+}
+
+pub(crate) fn run(setup: &Setup, quick: bool) {
+    http::run(setup, quick);
+}
+
+/// Measures both sides, in turns, and prints the row. `taken` tells how many messages the sink has taken
+/// since it was started.
+fn row<E: Exporter>(setup: &Setup, quick: bool, case: &Case, taken: &dyn Fn() -> u64) {
+    let rounds = if quick { 3 } else { 5 };
+    let mut ours = Vec::new();
+    let mut native = Vec::new();
+    for _ in 0..rounds {
+        ours.push(through_the_host(setup, case, taken));
+        native.push(natively::<E>(case));
+    }
+    ratio(
+        &format!("export through {}{}", case.plugin, case.what),
+        "messages/s",
+        median(ours),
+        "native loop, same library",
+        median(native),
+        Budget::AtLeast(0.8),
+    );
+}
+
+fn through_the_host(setup: &Setup, case: &Case, taken: &dyn Fn() -> u64) -> f64 {
+    let Case {
+        plugin,
+        grants,
+        config,
+        payload,
+        ..
+    } = case;
+    let host = Host::start(
+        setup,
+        &format!("[plugin.{plugin}]\ncall-interval = \"0s\"\n[plugin.{plugin}.grants]\n{grants}\n"),
+    );
+    let address = address(plugin, config);
+    let mut client = Client::connect(host.port);
+    // One export that has nothing to do warms the plugin up.
+    let before = taken();
+    let warm = case.batch;
+    client.call(Call::Create(Box::new(exported("warm", &address, case, 1))));
+    pipelined(host.port, "warm", warm, payload);
+    wait(|| taken() - before >= warm as u64);
+
+    client.call(Call::Create(Box::new(exported("s", &address, case, 0))));
+    let messages = case.batch * case.batches;
+    pipelined(host.port, "s", messages, payload);
+    let before = taken();
+    let start = Instant::now();
+    client.call(Call::Update(Box::new(exported("s", &address, case, 1))));
+    wait(|| taken() - before >= messages as u64);
+    messages as f64 / start.elapsed().as_secs_f64()
+}
+
+fn natively<E: Exporter>(case: &Case) -> f64 {
+    let context = ExportContext {
+        stream_name: "s".into(),
+        export_identifier: "e".into(),
+    };
+    let config = config::parse(&case.config.to_string()).unwrap();
+    let mut exporter = E::open(context, config).unwrap();
+    let mut deliver = |first: u64| {
+        let batch = (0..case.batch as u64)
+            .map(|number| Message {
+                sequence_number: first + number,
+                ingest_time: 1_700_000_000_000,
+                payload: case.payload.to_vec(),
+            })
+            .collect();
+        let undelivered = exporter.export(batch).unwrap();
+        assert!(undelivered.is_empty(), "{undelivered:?}");
+    };
+    deliver(0);
+    let start = Instant::now();
+    for batch in 1..=case.batches as u64 {
+        deliver(batch * case.batch as u64);
+    }
+    (case.batch * case.batches) as f64 / start.elapsed().as_secs_f64()
+}
+
+/// `plugin:NAME?KEY=VALUE&…`, as SDKs write it.
+fn address(plugin: &str, config: &Value) -> String {
+    let mut pairs = Vec::new();
+    for (key, value) in config.as_object().unwrap() {
+        let text = value.to_string();
+        let encoded: String = text
+            .bytes()
+            .map(|byte| match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => {
+                    char::from(byte).to_string()
+                }
+                byte => format!("%{byte:02X}"),
+            })
+            .collect();
+        pairs.push(format!("{key}={encoded}"));
+    }
+    format!("plugin:{plugin}?{}", pairs.join("&"))
+}
+
+fn exported(name: &str, address: &str, case: &Case, exports: usize) -> MessageStreamDefinition {
+    let mut definition =
+        MessageStreamDefinition::new(name.parse().unwrap(), StrategyOnFull::OverwriteOldestData);
+    definition.max_size = (1_u64 << 40).try_into().unwrap();
+    let exports = (0..exports).map(|number| {
+        let destination = Destination::Http {
+            uri: address.to_owned(),
+            format: ExportFormat::RawNotBatched,
+        };
+        let mut export = Export::new(format!("e{number}").parse().unwrap(), destination);
+        export.batch_size = (case.batch as u64).try_into().unwrap();
+        export
+    });
+    definition.exports = ExportDefinition::new(exports.collect()).unwrap();
+    definition
+}
