@@ -228,6 +228,12 @@ impl Exporter {
         answer.map_err(|sentence| clean(&sentence, MAX_TEXT))
     }
 
+    /// Gives the memory of the instance back; the next call makes a new one. What the export remembers
+    /// stays, connections that the instance holds end.
+    pub fn rest(&mut self) {
+        self.instance = None;
+    }
+
     /// What the export remembers: it has to be kept with its place in the stream, and handed over when
     /// the export is opened again.
     pub fn remembered(&self) -> Option<&Arc<[u8]>> {

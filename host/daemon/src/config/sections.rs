@@ -68,6 +68,7 @@ pub(crate) struct Plugins {
     pub(crate) cache: Option<PathBuf>,
     pub(crate) memory: Size,
     pub(crate) call_deadline: Span,
+    pub(crate) rest_after: Span,
 }
 
 impl Default for Plugins {
@@ -77,6 +78,7 @@ impl Default for Plugins {
             cache: None,
             memory: Size::mebibytes(128),
             call_deadline: Span::seconds(60),
+            rest_after: Span::seconds(30),
         }
     }
 }

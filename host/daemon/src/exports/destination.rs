@@ -58,6 +58,9 @@ pub(super) trait Destination: Send {
         reason: CancelReason,
     ) -> BoxFuture<'a, Result<(), String>>;
 
+    /// Gives back the memory that it needs only while it works.
+    fn rest(&mut self);
+
     /// What it remembers after the last call.
     fn remembered(&self) -> Option<&Arc<[u8]>>;
 
@@ -127,6 +130,10 @@ impl Destination for Exporter {
         reason: CancelReason,
     ) -> BoxFuture<'a, Result<(), String>> {
         Box::pin(Self::cancel(self, messages, reason))
+    }
+
+    fn rest(&mut self) {
+        Self::rest(self);
     }
 
     fn remembered(&self) -> Option<&Arc<[u8]>> {

@@ -30,6 +30,8 @@ pub(super) struct Shared {
     pub(super) linger: Duration,
     pub(super) retry_first: Duration,
     pub(super) retry_longest: Duration,
+    /// A destination that has had nothing to do for this long gives its memory back.
+    pub(super) rest_after: Duration,
 }
 
 /// An export at work.
@@ -105,6 +107,7 @@ impl Pipeline {
                 Some(batch) => batch,
                 None => {
                     between.slot = None;
+                    self.rest_if_idle(&mut opened, &mut watch).await?;
                     self.next_batch(&mut watch, &rule, &mut backoff).await?
                 }
             };
@@ -308,14 +311,29 @@ impl Pipeline {
         }
     }
 
+    /// Waits for a message, and lets the destination rest if none comes for long.
+    async fn rest_if_idle(
+        &mut self,
+        opened: &mut Opened,
+        watch: &mut Watch,
+    ) -> Result<(), Stopped> {
+        // While there is nothing to do, everybody can see how far this export is.
+        self.progress.save().await;
+        let time = Arc::clone(&self.shared.time);
+        let message = watch.reach(self.progress.next());
+        let message = time.limit(self.shared.rest_after, message);
+        if self.unless_stopped(message).await?.is_none() {
+            opened.destination.rest();
+        }
+        Ok(())
+    }
+
     async fn next_batch(
         &mut self,
         watch: &mut Watch,
         rule: &BatchRule,
         backoff: &mut Backoff,
     ) -> Result<Batch, Stopped> {
-        // While there is nothing to do, everybody can see how far this export is.
-        self.progress.save().await;
         let mut unreadable = 0;
         loop {
             let next = batch::next(

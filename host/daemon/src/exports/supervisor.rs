@@ -39,7 +39,12 @@ struct Running {
 }
 
 impl Supervisor {
-    pub(crate) fn new(store: Store, plugins: Arc<Plugins>, options: &config::Exports) -> Self {
+    pub(crate) fn new(
+        store: Store,
+        plugins: Arc<Plugins>,
+        options: &config::Exports,
+        rest_after: Duration,
+    ) -> Self {
         let destinations = PluginDestinations {
             plugins,
             store: store.clone(),
@@ -53,6 +58,7 @@ impl Supervisor {
             linger: options.linger.0,
             retry_first: options.retry_first.0,
             retry_longest: options.retry_longest.0,
+            rest_after,
         };
         Self {
             shared,

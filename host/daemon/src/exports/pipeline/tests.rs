@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use millstream_runtime::{
     BatchLimits, BoxFuture, CancelReason, Disposition, ExportFailure, Exported, Message, Traffic,
@@ -81,9 +82,11 @@ struct Fakes {
     calls: mpsc::UnboundedSender<Call>,
     call_interval: Duration,
     told: Arc<Mutex<Vec<Told>>>,
+    rests: Arc<AtomicUsize>,
 }
 
 struct Fake {
+    rests: Arc<AtomicUsize>,
     export: String,
     calls: mpsc::UnboundedSender<Call>,
     told: Arc<Mutex<Vec<Told>>>,
@@ -99,6 +102,7 @@ impl Destinations for Fakes {
         remembered: Option<Arc<[u8]>>,
     ) -> BoxFuture<'a, Result<Opened, String>> {
         let destination = Box::new(Fake {
+            rests: Arc::clone(&self.rests),
             export: identifier.to_owned(),
             calls: self.calls.clone(),
             told: Arc::clone(&self.told),
@@ -156,6 +160,10 @@ impl Destination for Fake {
         Box::pin(std::future::ready(Ok(())))
     }
 
+    fn rest(&mut self) {
+        self.rests.fetch_add(1, Ordering::SeqCst);
+    }
+
     fn remembered(&self) -> Option<&Arc<[u8]>> {
         self.remembered.as_ref()
     }
@@ -174,6 +182,7 @@ struct Exports {
     shared: Shared,
     calls: mpsc::UnboundedReceiver<Call>,
     told: Arc<Mutex<Vec<Told>>>,
+    rests: Arc<AtomicUsize>,
     running: BTreeMap<String, Running>,
     _folder: TempDir,
 }
@@ -208,13 +217,14 @@ impl Exports {
             store.create(definition).await.unwrap();
         }
         let (sender, calls) = mpsc::unbounded_channel();
-        let told = Arc::default();
+        let (told, rests) = (Arc::default(), Arc::default());
         let shared = Shared {
             store,
             destinations: Arc::new(Fakes {
                 calls: sender,
                 call_interval,
                 told: Arc::clone(&told),
+                rests: Arc::clone(&rests),
             }),
             time: Arc::new(time.clone()),
             slots: Slots::new(slots),
@@ -222,12 +232,15 @@ impl Exports {
             linger: LINGER,
             retry_first: FIRST,
             retry_longest: LONGEST,
+            // No test of other things shall meet a sleeper of this kind.
+            rest_after: Duration::ZERO,
         };
         Self {
             time,
             shared,
             calls,
             told,
+            rests,
             running: BTreeMap::new(),
             _folder: folder,
         }
@@ -649,4 +662,26 @@ async fn what_retention_takes_out_of_the_hands_of_a_plugin_it_is_told_of() {
         .collect();
     let expected: Vec<(u64, bool)> = (0..head).map(|number| (number, number == 0)).collect();
     assert_eq!(numbers, expected);
+}
+
+#[tokio::test]
+async fn a_destination_that_has_nothing_to_do_for_long_rests_once_until_a_message_comes() {
+    let mut exports = Exports::new(&["e"], 5, Duration::ZERO).await;
+    exports.shared.rest_after = Duration::from_secs(30);
+    exports.start("e", 1, 10, None);
+    for turn in 0..2 {
+        assert_eq!(exports.time.next_alarm().await, Duration::from_secs(30));
+        assert_eq!(exports.rests.load(Ordering::SeqCst), turn);
+        exports.time.advance(Duration::from_secs(30));
+        let rested = async {
+            while exports.rests.load(Ordering::SeqCst) == turn {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), rested)
+            .await
+            .unwrap();
+        exports.append("e", 1).await;
+        exports.call().await.deliver();
+    }
 }
