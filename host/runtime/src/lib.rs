@@ -30,6 +30,7 @@
 //!   requests to AWS services. Credentials never enter a guest.
 
 mod cache;
+mod clock;
 mod compile;
 mod component;
 mod contract;
@@ -57,7 +58,7 @@ mod ticker;
 
 pub use compile::{CompileCommand, compile_file};
 pub use component::{Component, ComponentKind};
-pub use credentials::CredentialsSource;
+pub use credentials::{AssumedRole, AwsOptions, CredentialsSource, IotCredentials};
 pub use description::{BatchLimits, Description, Wants};
 pub use error::{ExportFailure, RuntimeError};
 pub use exporter::{Disposition, Exporter, ExporterSettings, Undelivered};
