@@ -147,6 +147,15 @@ impl Aws {
             );
         }
         self.assume_role.iter().try_for_each(AssumeRole::check)?;
+        let is_chained = self.iot_credentials.is_some();
+        let mut roles = self.assume_role.iter();
+        if is_chained && roles.any(|role| role.duration > default_duration()) {
+            return Err(
+                "aws.assume-role.duration must be at most 1h with [aws.iot-credentials]: AWS \
+                 allows no more where one role assumes another"
+                    .into(),
+            );
+        }
         let mut iot = self.iot_credentials.iter();
         iot.try_for_each(IotCredentials::check)
     }

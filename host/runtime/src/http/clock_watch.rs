@@ -8,7 +8,7 @@ use http_body::Body;
 use http_body_util::{BodyExt, Full, Limited};
 use wasmtime_wasi_http::WasiBody;
 
-use super::stand_in::Refusal;
+use super::stand_in::StandIn;
 use crate::clock::{Skew, is_about_signature};
 
 /// The most that is read of a refusal, in bytes. A longer one is not about a signature.
@@ -52,7 +52,7 @@ impl ClockWatch {
         }
         match other_refusal(answer).await {
             Some(answer) => answer,
-            None => Refusal::Clock.answer(service, &sentence),
+            None => StandIn::Clock.answer(service, &sentence),
         }
     }
 }

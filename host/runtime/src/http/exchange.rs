@@ -17,7 +17,7 @@ use super::client::{CONNECT_TIMEOUT, SendError, Timeouts};
 use super::destination::Destination;
 use super::pace::Pacer;
 use super::sign::{self, Payload, Wish};
-use super::stand_in;
+use super::stand_in::StandIn;
 use super::{HttpHost, TrafficCounter, fault};
 use crate::deadline::{Deadline, Waits};
 use crate::grants::Grants;
@@ -210,8 +210,8 @@ impl Exchange {
         let credentials = match self.host.credentials.get().await {
             Ok(credentials) => credentials,
             Err(error) => {
-                let refusal = stand_in::Refusal::Credentials;
-                let answer = refusal.answer(&wish.scope.service, &error.to_string());
+                let stand_in = StandIn::Credentials;
+                let answer = stand_in.answer(&wish.scope.service, &error.to_string());
                 return Err(Refusal::Answer(answer));
             }
         };

@@ -6,16 +6,16 @@ use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use wasmtime_wasi_http::WasiBody;
 
-/// Why the host refuses, as services say it.
+/// Why the host answers itself.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Refusal {
+pub(super) enum StandIn {
     /// There are no credentials.
     Credentials,
     /// The time of the signature is wrong.
     Clock,
 }
 
-impl Refusal {
+impl StandIn {
     /// The code in the services' own words. S3 has others than the rest.
     fn code(self, service: &str) -> &'static str {
         match (self, speaks_xml(service)) {

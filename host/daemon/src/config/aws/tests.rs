@@ -92,6 +92,11 @@ fn each_wrong_value_is_named_with_what_would_be_right() {
         ),
         (role("duration = \"1m\""), "assume-role.duration", "15m"),
         (
+            format!("{}{IOT}", role("duration = \"2h\"")),
+            "assume-role.duration",
+            "at most 1h",
+        ),
+        (
             iot("abc.", "https://abc."),
             "iot-credentials.endpoint",
             "without https://",
