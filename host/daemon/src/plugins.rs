@@ -1,5 +1,7 @@
 //! The plugins folder: finding, loading and describing components by name.
 
+mod aws_defaults;
+
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
@@ -12,6 +14,7 @@ use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 
 use crate::config::{Config, PluginSettings};
+use aws_defaults::AwsDefaults;
 
 /// The components of one folder, with what the configuration says of each.
 pub(crate) struct Plugins {
@@ -20,6 +23,7 @@ pub(crate) struct Plugins {
     base: PathBuf,
     limits: Limits,
     settings: BTreeMap<String, PluginSettings>,
+    aws: AwsDefaults,
     /// A lock for each name, so that a plugin that is slow to load keeps only its own exports waiting.
     loaded: std::sync::Mutex<HashMap<String, Arc<Mutex<Option<Loaded>>>>>,
 }
@@ -39,6 +43,7 @@ impl Plugins {
             base: config.base.clone(),
             limits: config.plugins.limits(),
             settings: config.plugin.clone(),
+            aws: AwsDefaults::of(&config.aws),
             loaded: std::sync::Mutex::default(),
         }
     }
@@ -178,14 +183,21 @@ impl Plugins {
             .unwrap_or_default()
     }
 
-    /// An export's own configuration over the plugin's defaults.
-    pub(crate) fn config(&self, name: &str, own: &Map<String, Value>) -> Value {
+    /// An export's own configuration over the plugin's defaults, and those over what the host says of
+    /// AWS.
+    pub(crate) fn config(
+        &self,
+        name: &str,
+        own: &Map<String, Value>,
+        description: &Description,
+    ) -> Value {
         let mut config = self
             .settings
             .get(name)
             .map(|settings| settings.config.clone())
             .unwrap_or_default();
         config.extend(own.clone());
+        self.aws.fill(&mut config, description);
         Value::Object(config)
     }
 

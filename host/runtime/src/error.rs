@@ -125,6 +125,14 @@ pub enum RuntimeError {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// The certificate that this device shows, or what belongs to it, cannot be used.
+    #[error("The file {} cannot be used to ask for AWS credentials: {reason}.", .path.display())]
+    Identity {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// wasmtime itself cannot work here.
     #[error("The WebAssembly engine cannot start on this machine: {reason}.")]
     Engine {

@@ -30,6 +30,7 @@
 //!   requests to AWS services. Credentials never enter a guest.
 
 mod cache;
+mod clock;
 mod compile;
 mod component;
 mod contract;
@@ -59,7 +60,7 @@ mod work;
 
 pub use compile::{CompileCommand, compile_file};
 pub use component::{Component, ComponentKind};
-pub use credentials::CredentialsSource;
+pub use credentials::{AssumedRole, AwsOptions, CredentialsSource, IotCredentials};
 pub use description::{BatchLimits, Description, Wants};
 pub use error::{ExportFailure, RuntimeError};
 pub use exporter::{

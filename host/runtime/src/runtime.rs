@@ -14,7 +14,7 @@ use wasmtime::component::Linker;
 use crate::cache::Cache;
 use crate::compile::{self, CompileCommand};
 use crate::component::{Component, Origin};
-use crate::credentials::CredentialsSource;
+use crate::credentials::AwsOptions;
 use crate::error::RuntimeError;
 use crate::http::{Bandwidth, HttpHost, Traffic};
 use crate::state::State;
@@ -33,7 +33,7 @@ pub struct RuntimeOptions {
     /// How to start the child process that compiles.
     pub compiler: CompileCommand,
     /// Where credentials for AWS come from.
-    pub credentials: CredentialsSource,
+    pub aws: AwsOptions,
     /// The ceiling on what all components together send over HTTP; none if there is none.
     pub bandwidth: Option<Bandwidth>,
 }
@@ -68,7 +68,7 @@ impl Runtime {
         let inner = Inner {
             linker: linker::new(&engine)?,
             ticker: Ticker::start(&engine)?,
-            http: Arc::new(HttpHost::new(options.credentials, options.bandwidth)),
+            http: Arc::new(HttpHost::new(options.aws, options.bandwidth)),
             cache: Arc::new(Cache::open(options.cache_dir, &engine)?),
             compiler: options.compiler,
             compiling: Mutex::new(()),

@@ -13,7 +13,9 @@ use wit_parser::Resolve;
 
 use crate::component::Origin;
 use crate::streams::{BoxFuture, Message, ReadOptions, StreamAccess, StreamError};
-use crate::{CompileCommand, Component, CredentialsSource, Runtime, RuntimeError, RuntimeOptions};
+use crate::{
+    AwsOptions, CompileCommand, Component, CredentialsSource, Runtime, RuntimeError, RuntimeOptions,
+};
 
 /// The exporter that does what the first byte of a batch says.
 pub(crate) fn exporter() -> Vec<u8> {
@@ -88,7 +90,10 @@ impl Host {
         let runtime = Runtime::new(RuntimeOptions {
             cache_dir: folder.path().join("cache"),
             compiler,
-            credentials: CredentialsSource::None,
+            aws: AwsOptions {
+                credentials: CredentialsSource::None,
+                ..AwsOptions::default()
+            },
             bandwidth: None,
         })
         .unwrap();

@@ -9,7 +9,7 @@ use aws_sdk_kinesis::types::PutRecordsRequestEntry;
 use aws_smithy_wasm::wasi::{WasiHttpClientBuilder, WasiSleep};
 use millstream_plugin::ExportError;
 
-use crate::config::Settings;
+use crate::config::{Address, Settings};
 use crate::delivery::{Answer, PutRecords, Record};
 use crate::refusal::CallError;
 
@@ -42,9 +42,12 @@ impl Client {
             // And a request without options leaves no resource behind: wasmtime-wasi-http keeps those
             // that a guest hands over.
             .timeout_config(TimeoutConfig::disabled());
-        if let Some(endpoint) = &settings.endpoint {
-            config = config.endpoint_url(endpoint.as_str());
-        }
+        config = match &settings.address {
+            Address::Endpoint(endpoint) => config.endpoint_url(endpoint.as_str()),
+            Address::Regional { fips, dual_stack } => {
+                config.use_fips(*fips).use_dual_stack(*dual_stack)
+            }
+        };
         Self {
             client: aws_sdk_kinesis::Client::from_conf(config.build()),
             stream_name: stream_name.to_owned(),

@@ -27,6 +27,10 @@ pub struct Config {
     region: Option<Region>,
     endpoint: Option<Endpoint>,
     #[serde(default)]
+    use_fips: bool,
+    #[serde(default)]
+    use_dual_stack: bool,
+    #[serde(default)]
     partition_key: PartitionKey,
     max_record_bytes: Option<Size>,
     max_call_bytes: Option<Size>,
@@ -37,12 +41,26 @@ pub struct Config {
 pub(crate) struct Settings {
     pub(crate) stream_name: StreamName,
     pub(crate) region: Region,
-    pub(crate) endpoint: Option<Endpoint>,
+    pub(crate) address: Address,
     pub(crate) partition_key: PartitionKey,
     /// The largest record in bytes, data and key together.
     pub(crate) max_record_bytes: u64,
     /// The largest sum of records in a call, in bytes; at least `max_record_bytes`.
     pub(crate) max_call_bytes: u64,
+}
+
+/// Where the service is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Address {
+    /// One of the Region's own.
+    Regional {
+        /// The one with cryptography by FIPS 140.
+        fips: bool,
+        /// The one that has IPv6 too.
+        dual_stack: bool,
+    },
+    /// Somewhere else.
+    Endpoint(Endpoint),
 }
 
 impl TryFrom<Config> for Settings {
@@ -52,10 +70,21 @@ impl TryFrom<Config> for Settings {
         let region = config.region.ok_or_else(|| {
             ConfigError::field(
                 "region",
-                "The AWS Region is missing; set it for all exports with \
-                 `config.region = \"eu-central-1\"` under `[plugin.kinesis]`, or for this export alone.",
+                "The AWS Region is missing; set it for all plugins with `region = \"eu-central-1\"` \
+                 under `[aws]`, with `config.region` under `[plugin.kinesis]`, or for this export alone.",
             )
         })?;
+        let address = match (config.endpoint, config.use_fips, config.use_dual_stack) {
+            (Some(endpoint), false, false) => Address::Endpoint(endpoint),
+            (Some(_), fips, _) => {
+                return Err(ConfigError::field(
+                    if fips { "useFips" } else { "useDualStack" },
+                    "It chooses among the Region's own addresses, and `endpoint` is another one; set \
+                     either.",
+                ));
+            }
+            (None, fips, dual_stack) => Address::Regional { fips, dual_stack },
+        };
         let max_record_bytes = config
             .max_record_bytes
             .map_or(CLASSIC_RECORD_BYTES, |size| size.0);
@@ -75,7 +104,7 @@ impl TryFrom<Config> for Settings {
         Ok(Self {
             stream_name: config.kinesis_stream_name,
             region,
-            endpoint: config.endpoint,
+            address,
             partition_key: config.partition_key,
             max_record_bytes,
             max_call_bytes,
@@ -135,7 +164,7 @@ impl TryFrom<String> for Region {
 }
 
 /// The address of a service that speaks the Kinesis API.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub(crate) struct Endpoint(String);
 
@@ -205,7 +234,32 @@ mod tests {
         assert_eq!(settings.region.as_str(), "eu-central-1");
         assert_eq!(settings.max_record_bytes, 1 << 20);
         assert_eq!(settings.max_call_bytes, 5 << 20);
-        assert!(settings.endpoint.is_none());
+        let regional = Address::Regional {
+            fips: false,
+            dual_stack: false,
+        };
+        assert_eq!(settings.address, regional);
+    }
+
+    #[test]
+    fn the_address_is_one_of_the_regions_own_or_another() {
+        let address = |keys: &str| {
+            let json = format!(r#"{{"kinesisStreamName": "a", "region": "x", {keys}}}"#);
+            settings(&json).map(|settings| settings.address)
+        };
+        assert_eq!(
+            address(r#""useFips": true, "useDualStack": true"#).unwrap(),
+            Address::Regional {
+                fips: true,
+                dual_stack: true
+            }
+        );
+        let endpoint = address(r#""endpoint": "https://vpce", "useFips": false"#).unwrap();
+        assert!(matches!(endpoint, Address::Endpoint(url) if url.as_str() == "https://vpce"));
+        for switch in ["useFips", "useDualStack"] {
+            let both = address(&format!(r#""endpoint": "https://vpce", "{switch}": true"#));
+            assert_eq!(both.unwrap_err().field.unwrap(), switch);
+        }
     }
 
     #[test]
@@ -220,7 +274,7 @@ mod tests {
     fn a_missing_region_says_where_to_set_it() {
         let (field, message) = wrong_field(r#"{"kinesisStreamName": "a"}"#);
         assert_eq!(field, "region");
-        assert!(message.contains("[plugin.kinesis]"), "{message}");
+        assert!(message.contains("[aws]"), "{message}");
     }
 
     #[test]

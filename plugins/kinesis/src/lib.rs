@@ -56,7 +56,12 @@ impl Exporter for Kinesis {
                 max_message_bytes: MAX_RECORD_BYTES - MIN_KEY_BYTES,
             },
             wants: Wants {
-                hosts: vec!["kinesis.*.amazonaws.com".to_owned()],
+                hosts: vec![
+                    "kinesis.*.amazonaws.com".to_owned(),
+                    "kinesis-fips.*.amazonaws.com".to_owned(),
+                    "kinesis.*.api.aws".to_owned(),
+                    "kinesis-fips.*.api.aws".to_owned(),
+                ],
                 aws_services: vec!["kinesis".to_owned()],
                 ..Wants::default()
             },

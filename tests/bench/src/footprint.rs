@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use millstream_protocol::Call;
-use millstream_runtime::{CompileCommand, CredentialsSource, Runtime, RuntimeOptions};
+use millstream_runtime::{AwsOptions, CompileCommand, CredentialsSource, Runtime, RuntimeOptions};
 
 use crate::export::{config, exported, wait};
 use crate::host::{Host, Setup};
@@ -100,7 +100,10 @@ fn load(setup: &Setup) {
                     program: setup.millstream.clone(),
                     args: vec!["compile".into()],
                 },
-                credentials: CredentialsSource::None,
+                aws: AwsOptions {
+                    credentials: CredentialsSource::None,
+                    ..AwsOptions::default()
+                },
                 bandwidth: None,
             })
             .unwrap();

@@ -21,6 +21,7 @@ pub(super) async fn check(config: Config) -> Result<(), Failed> {
     check_data(&config, &mut findings);
     check_port(&config, &mut findings).await;
     check_clients(&config, &mut findings);
+    check_aws(&config, &mut findings).await;
     match components(&config) {
         Ok(runtime) => {
             let plugins = Plugins::new(runtime, &config);
@@ -86,6 +87,21 @@ fn check_clients(config: &Config, findings: &mut Findings) {
             config.path(&config.server.clients).display()
         )),
         (Authentication::Tokens, Err(problem)) => findings.wrong(problem.to_string()),
+    }
+}
+
+/// Looks at the files that the device shows to AWS. It asks nobody for credentials.
+async fn check_aws(config: &Config, findings: &mut Findings) {
+    let Some(iot) = &config.aws.iot_credentials else {
+        return;
+    };
+    let iot = iot.resolve(&config.base);
+    let certificate = iot.certificate.display().to_string();
+    let checked = tokio::task::spawn_blocking(move || iot.check()).await;
+    match checked {
+        Ok(Ok(())) => findings.good(format!("{certificate} can be shown to AWS IoT")),
+        Ok(Err(problem)) => findings.wrong(problem.to_string()),
+        Err(error) => findings.wrong(error.to_string()),
     }
 }
 

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use millstream_runtime::{CompileCommand, CredentialsSource, Runtime, RuntimeOptions};
+use millstream_runtime::{CompileCommand, Runtime, RuntimeOptions};
 
 use crate::client::ClientError;
 use crate::config::{Config, ConfigProblem, LogFormat, LogLevel};
@@ -197,7 +197,7 @@ fn components(config: &Config) -> Result<Runtime, String> {
             program,
             args: vec!["compile".into()],
         },
-        credentials: CredentialsSource::DefaultChain,
+        aws: config.aws.options(&config.base),
         bandwidth: config.exports.max_bandwidth.map(|rate| rate.0),
     })
     .map_err(|error| error.to_string())

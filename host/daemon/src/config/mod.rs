@@ -5,6 +5,7 @@
 //! Unknown keys are refused, with the nearest known one, because a key that is silently ignored is a
 //! setting that somebody believes in. Relative paths are relative to the file.
 
+mod aws;
 mod environment;
 mod problem;
 mod sections;
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+pub(crate) use aws::Aws;
 pub(crate) use problem::{ConfigProblem, nearest};
 pub(crate) use sections::{
     Exports, Http, Log, LogFormat, LogLevel, OnFull, Persistence, PluginSettings, Plugins,
@@ -38,6 +40,7 @@ pub(crate) struct Config {
     pub(crate) storage: Storage,
     pub(crate) plugins: Plugins,
     pub(crate) exports: Exports,
+    pub(crate) aws: Aws,
     pub(crate) log: Log,
     /// What each plugin may reach, and defaults for its configuration, by the plugin's name.
     pub(crate) plugin: std::collections::BTreeMap<String, PluginSettings>,
@@ -75,6 +78,10 @@ impl Config {
         };
         environment::apply(&mut config, |name| std::env::var_os(name))?;
         config
+            .aws
+            .complete(|name| std::env::var(name).ok())
+            .map_err(|(name, problem)| ConfigProblem::variable(name, problem))?;
+        config
             .check()
             .map_err(|reason| ConfigProblem::invalid(path, reason))?;
         Ok(config)
@@ -100,6 +107,7 @@ impl Config {
         self.server.check()?;
         self.http.check()?;
         self.exports.check()?;
+        self.aws.check()?;
         self.plugins.check()?;
         unique(
             "[[stream]]",

@@ -55,6 +55,9 @@ fn the_sample_shows_every_key() {
         "[storage]",
         "[plugins]",
         "[exports]",
+        "[aws]",
+        "[aws.assume-role]",
+        "[aws.iot-credentials]",
         "[log]",
         "[plugin.kinesis]",
         "[plugin.kinesis.grants]",
@@ -65,7 +68,8 @@ fn the_sample_shows_every_key() {
         let section = sample.split_once(&format!("{table}\n")).unwrap().1;
         let end = section.find("\n[").unwrap_or(section.len());
         for key in keys_of(table) {
-            let is_table = ["grants", "export"].contains(&key.as_str());
+            let is_table =
+                ["grants", "export", "assume-role", "iot-credentials"].contains(&key.as_str());
             let shown = section[..end]
                 .lines()
                 .any(|line| line.starts_with(&format!("{key} =")));

@@ -91,7 +91,7 @@ impl Destinations for PluginDestinations {
                     label: format!("{plugin} ({stream}/{identifier})"),
                     stream_name: stream.to_owned(),
                     export_identifier: identifier.to_owned(),
-                    config: plugins.config(plugin, &settings.config),
+                    config: plugins.config(plugin, &settings.config, &description),
                     grants: plugins.grants(plugin),
                     limits: plugins.limits(),
                     streams: StoreAccess::shared(&self.store),

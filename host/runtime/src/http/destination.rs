@@ -73,6 +73,15 @@ impl Destination {
             .max()
     }
 
+    /// Whether nobody on the way can change what is sent: over TLS, or within this device.
+    pub(super) fn is_protected(&self) -> bool {
+        let within = match self.host.parse::<IpAddr>() {
+            Ok(address) => address.is_loopback(),
+            Err(_) => self.host == "localhost",
+        };
+        self.scheme == Scheme::Https || within
+    }
+
     /// The same URI with the destination spelled in the one way.
     pub(super) fn normalize(&self, uri: Uri) -> Result<Uri, Error> {
         let mut parts = uri.into_parts();

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
+use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use tokio::sync::Semaphore;
@@ -16,7 +16,8 @@ use super::body::{LentBody, TimedBody};
 use super::client::{CONNECT_TIMEOUT, SendError, Timeouts};
 use super::destination::Destination;
 use super::pace::Pacer;
-use super::sign::{self, SigningScope};
+use super::sign::{self, Payload, Wish};
+use super::stand_in::StandIn;
 use super::{HttpHost, TrafficCounter, fault};
 use crate::deadline::{Deadline, Waits};
 use crate::grants::Grants;
@@ -25,7 +26,7 @@ use crate::sandbox::Sandbox;
 
 /// Requests of one instance under way at once; further ones wait.
 const MAX_UNDER_WAY: usize = 8;
-/// The largest body of a request to sign, in bytes: it is held whole, since its hash is signed.
+/// The largest body whose hash is signed, in bytes: it is held whole.
 const MAX_SIGNED_BODY: usize = 16 << 20;
 
 /// What the requests of one instance have in common.
@@ -109,10 +110,14 @@ impl Exchange {
             .acquire()
             .await
             .map_err(|_| Error::InternalError(None))?;
-        let body = match self.sign(&mut parts, body).await {
-            Ok(body) => body,
-            Err(Refusal::Error(error)) => return Err(error),
-            Err(Refusal::Answer(answer)) => return Ok(answer),
+        let wish = self.wish(&mut parts, &destination)?;
+        let body = match &wish {
+            Some(wish) => match self.sign(&mut parts, body, wish).await {
+                Ok(body) => body,
+                Err(Refusal::Error(error)) => return Err(error),
+                Err(Refusal::Answer(answer)) => return Ok(answer),
+            },
+            None => body,
         };
 
         let head = head_len(&parts);
@@ -146,48 +151,78 @@ impl Exchange {
                 error.code()
             })?;
         let received = Arc::clone(&self.traffic);
-        Ok(response.map(|body| {
+        let response = response.map(|body| {
             TimedBody::new(body, Deadline::after(between, Arc::clone(&self.waits)))
                 .inspect_frame(move |frame| received.received(data_len(frame)))
                 .boxed_unsync()
-        }))
+        });
+        let Some(wish) = wish else {
+            return Ok(response);
+        };
+        let (clock, host) = (&self.host.clock, destination.authority());
+        Ok(clock.look(&host, &wish.scope.service, response).await)
     }
 
-    /// Signs the request if it asks for that.
-    async fn sign(&self, parts: &mut Parts, body: WasiBody) -> Result<WasiBody, Refusal> {
-        let scope = match SigningScope::take(&mut parts.headers) {
-            Ok(None) => return Ok(body),
-            Ok(Some(scope)) => scope,
-            Err(problem) => {
-                self.log
-                    .write(Level::WARN, &format!("refused a request: {problem}"));
-                return Err(Refusal::Error(Error::HttpRequestDenied));
-            }
+    /// What signature the request asks for, if it may have it.
+    fn wish(&self, parts: &mut Parts, destination: &Destination) -> Result<Option<Wish>, Error> {
+        let refused = |problem: &str| {
+            self.log.write(Level::WARN, problem);
+            Err(Error::HttpRequestDenied)
         };
-        if !self.grants.aws_services.contains(&scope.service) {
-            self.log.write(Level::WARN, &format!(
+        let wish = match Wish::take(&mut parts.headers) {
+            Ok(None) => return Ok(None),
+            Ok(Some(wish)) => wish,
+            Err(problem) => return refused(&format!("refused a request: {problem}")),
+        };
+        let service = &wish.scope.service;
+        if !self.grants.aws_services.contains(service) {
+            return refused(&format!(
                 "refused to sign a request: the AWS service `{service}` is not granted; to allow \
                  it, add it to `[plugin.{plugin}.grants] aws-services = [\"{service}\"]`",
-                service = scope.service,
                 plugin = self.plugin,
             ));
-            return Err(Refusal::Error(Error::HttpRequestDenied));
         }
-        let body = collect(body).await.map_err(Refusal::Error)?;
+        if wish.payload != Payload::Signed && !destination.is_protected() {
+            return refused(&format!(
+                "refused to sign a request to {destination}: what leaves its body unsigned must go \
+                 over https, so that nobody on the way can change it",
+            ));
+        }
+        Ok(Some(wish))
+    }
+
+    /// Signs the request.
+    async fn sign(
+        &self,
+        parts: &mut Parts,
+        body: WasiBody,
+        wish: &Wish,
+    ) -> Result<WasiBody, Refusal> {
+        // A body whose hash is signed is held whole, any other goes through as it comes.
+        let (hashed, body) = match wish.payload {
+            Payload::Signed => {
+                let body = collect(body).await.map_err(Refusal::Error)?;
+                let whole = Full::new(body.clone()).map_err(|never| match never {});
+                (body, whole.boxed_unsync())
+            }
+            Payload::Unsigned | Payload::UnsignedWithTrailer => (Bytes::new(), body),
+        };
         let credentials = match self.host.credentials.get().await {
             Ok(credentials) => credentials,
-            Err(error) => return Err(Refusal::Answer(no_credentials(&error.to_string()))),
+            Err(error) => {
+                let stand_in = StandIn::Credentials;
+                let answer = stand_in.answer(&wish.scope.service, &error.to_string());
+                return Err(Refusal::Answer(answer));
+            }
         };
-        sign::sign(parts, &body, &scope, credentials, SystemTime::now()).map_err(|problem| {
+        sign::sign(parts, &hashed, wish, credentials, SystemTime::now()).map_err(|problem| {
             self.log.write(
                 Level::WARN,
                 &format!("a request cannot be signed: {problem}"),
             );
             Refusal::Error(Error::HttpRequestDenied)
         })?;
-        Ok(Full::new(body)
-            .map_err(|never| match never {})
-            .boxed_unsync())
+        Ok(body)
     }
 
     fn report(&self, destination: &Destination, error: &SendError) {
@@ -247,28 +282,6 @@ async fn collect(body: WasiBody) -> Result<Bytes, Error> {
             .downcast()
             .map_or(Error::HttpProtocolError, |error| *error)),
     }
-}
-
-/// Answers in the place of an AWS service, as it would answer to unknown credentials, so that an
-/// exporter reports a matter of credentials and not of the network.
-fn no_credentials(reason: &str) -> Response<WasiBody> {
-    const KIND: &str = "UnrecognizedClientException";
-    let text = serde_json::json!({ "__type": KIND, "message": reason }).to_string();
-    let body = Full::new(Bytes::from(text))
-        .map_err(|never| match never {})
-        .boxed_unsync();
-    let mut answer = Response::new(body);
-    *answer.status_mut() = StatusCode::FORBIDDEN;
-    let headers = answer.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/x-amz-json-1.1"),
-    );
-    headers.insert(
-        HeaderName::from_static("x-amzn-errortype"),
-        HeaderValue::from_static(KIND),
-    );
-    answer
 }
 
 #[cfg(test)]

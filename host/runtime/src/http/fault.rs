@@ -64,7 +64,7 @@ pub(super) fn is_of_proxy(error: &legacy::Error) -> bool {
 }
 
 /// An error and everything behind it, for one line of a log.
-pub(super) fn chain(error: &legacy::Error) -> String {
+pub(crate) fn chain(error: &legacy::Error) -> String {
     let mut texts: Vec<String> = causes(error).map(ToString::to_string).collect();
     // An error of input and output has the text of the one it wraps.
     texts.dedup();
@@ -73,7 +73,7 @@ pub(super) fn chain(error: &legacy::Error) -> String {
 
 /// The error and all that caused it. An error of input and output hides the one it wraps from
 /// `source`, and that of rustls is wrapped so, even twice.
-fn causes(error: &legacy::Error) -> impl Iterator<Item = &(dyn StdError + 'static)> {
+pub(crate) fn causes(error: &legacy::Error) -> impl Iterator<Item = &(dyn StdError + 'static)> {
     let first: &(dyn StdError + 'static) = error;
     std::iter::successors(Some(first), |&error| {
         match error.downcast_ref::<io::Error>() {

@@ -9,7 +9,9 @@
 //!    that a name server cannot point a component at the device's own network;
 //! 4. where a ceiling is set, it waits for its share of the bandwidth (`bandwidth`, `pace`);
 //! 5. it is sent over a pooled connection, within time limits (`client`), and its bytes are counted
-//!    (`traffic`).
+//!    (`traffic`);
+//! 6. where its signature is refused, the host looks whether the clock of this device is the reason
+//!    (`clock_watch`).
 //!
 //! Redirects are answers like any other: the guest follows them, through the same steps. Where the
 //! environment names a proxy, it takes the place of step 3 for names of the public internet
@@ -19,13 +21,15 @@ mod address;
 mod bandwidth;
 mod body;
 mod client;
+mod clock_watch;
 mod destination;
 mod exchange;
-mod fault;
+pub(crate) mod fault;
 mod pace;
 mod proxy;
 mod resolver;
 mod sign;
+mod stand_in;
 mod traffic;
 
 use std::future::Future;
@@ -34,14 +38,16 @@ use std::sync::Arc;
 use http::{Request, Response};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
-use crate::credentials::{Credentials, CredentialsSource};
+use crate::credentials::{AwsOptions, Credentials};
 use crate::sandbox::Sandbox;
 use client::HttpClient;
+use clock_watch::ClockWatch;
 use exchange::Exchange;
 use pace::Line;
 use proxy::Proxies;
 
 pub use bandwidth::Bandwidth;
+pub(crate) use client::system_roots;
 pub use traffic::Traffic;
 pub(crate) use traffic::TrafficCounter;
 
@@ -53,16 +59,18 @@ const BODY_CHUNK: usize = 128 << 10;
 pub(crate) struct HttpHost {
     client: HttpClient,
     credentials: Credentials,
+    clock: ClockWatch,
     /// None if it has no ceiling.
     line: Option<Arc<Line>>,
     total: Arc<TrafficCounter>,
 }
 
 impl HttpHost {
-    pub(crate) fn new(credentials: CredentialsSource, bandwidth: Option<Bandwidth>) -> Self {
+    pub(crate) fn new(aws: AwsOptions, bandwidth: Option<Bandwidth>) -> Self {
         Self {
             client: HttpClient::new(Proxies::from_env()),
-            credentials: Credentials::new(credentials),
+            credentials: Credentials::new(aws),
+            clock: ClockWatch::default(),
             line: bandwidth.map(Line::new),
             total: TrafficCounter::new(),
         }

@@ -1,17 +1,23 @@
 //! Signatures for AWS (Signature Version 4).
 //!
 //! A guest asks for one with the header `x-millstream-aws-sign: SERVICE/REGION` (`wit/exporter.wit`).
+//! Usually the hash of the body is signed with the rest; `payload` tells the cases where it is not.
 
+mod payload;
+
+use std::borrow::Cow;
 use std::time::SystemTime;
 
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{
-    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings,
+    PayloadChecksumKind, PercentEncodingMode, SignableRequest, SigningSettings,
     UriPathNormalizationMode, sign as sign_request,
 };
 use aws_sigv4::sign::v4;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+pub(super) use payload::Payload;
 
 const ASK: HeaderName = HeaderName::from_static("x-millstream-aws-sign");
 
@@ -20,8 +26,50 @@ const OWNED_BY_HOST: [HeaderName; 4] = [
     header::AUTHORIZATION,
     HeaderName::from_static("x-amz-security-token"),
     HeaderName::from_static("x-amz-date"),
-    HeaderName::from_static("x-amz-content-sha256"),
+    payload::CONTENT_SHA256,
 ];
+
+/// Headers that a proxy may change or take away, so they are not signed; those that botocore leaves
+/// out too.
+const UNSIGNED: [&str; 14] = [
+    "baggage",
+    "connection",
+    "expect",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "te",
+    "traceparent",
+    "tracestate",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "user-agent",
+    "x-amzn-trace-id",
+];
+
+/// What a guest asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Wish {
+    pub(super) scope: SigningScope,
+    pub(super) payload: Payload,
+}
+
+impl Wish {
+    /// Takes the headers of the wish out of a request. None if the request does not ask for a
+    /// signature; the error says what is wrong with them.
+    pub(super) fn take(headers: &mut HeaderMap) -> Result<Option<Self>, String> {
+        let scope = SigningScope::take(headers);
+        let payload = Payload::take(headers);
+        Ok(match scope? {
+            Some(scope) => Some(Self {
+                scope,
+                payload: payload?,
+            }),
+            None => None,
+        })
+    }
+}
 
 /// What a request is to be signed for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +83,7 @@ pub(super) struct SigningScope {
 impl SigningScope {
     /// Takes the header out of a request. None if the request does not ask for a signature; the
     /// error says what is wrong with the header.
-    pub(super) fn take(headers: &mut HeaderMap) -> Result<Option<Self>, String> {
+    fn take(headers: &mut HeaderMap) -> Result<Option<Self>, String> {
         let asked: Vec<HeaderValue> = headers.get_all(ASK).iter().cloned().collect();
         headers.remove(ASK);
         let value = match asked.as_slice() {
@@ -63,24 +111,29 @@ fn is_scope_part(text: &str) -> bool {
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
-/// Signs a request whose URI is absolute; the error says why it cannot be signed.
+/// Signs a request whose URI is absolute; the error says why it cannot be signed. The body does not
+/// matter unless its hash is to be signed.
 pub(super) fn sign(
     parts: &mut Parts,
     body: &[u8],
-    scope: &SigningScope,
+    wish: &Wish,
     credentials: Credentials,
     time: SystemTime,
 ) -> Result<(), String> {
     for name in OWNED_BY_HOST {
         parts.headers.remove(name);
     }
+    if has_query_beyond_text(parts) {
+        return Err("its query is not UTF-8".into());
+    }
+    let (scope, payload) = (&wish.scope, wish.payload);
     let identity = credentials.into();
     let params = v4::SigningParams::builder()
         .identity(&identity)
         .region(&scope.region)
         .name(&scope.service)
         .time(time)
-        .settings(settings(&scope.service))
+        .settings(settings(&scope.service, payload))
         .build()
         .map_err(|error| error.to_string())?
         .into();
@@ -97,7 +150,7 @@ pub(super) fn sign(
         parts.method.as_str(),
         uri.as_str(),
         headers.into_iter(),
-        SignableBody::Bytes(body),
+        payload.signable(body),
     )
     .map_err(|error| error.to_string())?;
     let (instructions, _signature) = sign_request(request, &params)
@@ -114,17 +167,40 @@ pub(super) fn sign(
     Ok(())
 }
 
-/// The rules of all services, and of S3, which signs the path as it is and wants the hash of the
-/// body in a header.
-fn settings(service: &str) -> SigningSettings {
+/// The rules of all services, and of S3, which signs the path as it is and wants to be told in a
+/// header what was signed of the body. So do others if it was not the hash.
+fn settings(service: &str, payload: Payload) -> SigningSettings {
     let mut settings = SigningSettings::default();
-    if matches!(service, "s3" | "s3-outposts" | "s3express") {
+    settings.excluded_headers = Some(UNSIGNED.map(Cow::Borrowed).to_vec());
+    if is_s3(service) {
         settings.percent_encoding_mode = PercentEncodingMode::Single;
         settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
+    }
+    if is_s3(service) || payload != Payload::Signed {
         settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
     }
     settings
 }
 
+/// Whether a service goes by the rules of S3.
+pub(super) fn is_s3(service: &str) -> bool {
+    matches!(
+        service,
+        "s3" | "s3-object-lambda" | "s3-outposts" | "s3express"
+    )
+}
+
+/// Whether the query stands for bytes that are no text: the signer would take other ones for them, and
+/// the service would refuse the signature.
+fn has_query_beyond_text(parts: &Parts) -> bool {
+    let query = parts.uri.query().unwrap_or_default();
+    form_urlencoded::parse(query.as_bytes()).any(|(key, value)| {
+        let replaced = |text: &str| text.contains(char::REPLACEMENT_CHARACTER);
+        replaced(&key) || replaced(&value)
+    })
+}
+
+#[cfg(test)]
+mod corpus;
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use aws_credential_types::Credentials as AwsCredentials;
+use http::{HeaderValue, StatusCode};
 use http_body_util::Empty;
 use hyper_util::client::proxy::matcher::Matcher;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -11,10 +12,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use super::*;
-use crate::credentials::{Credentials, CredentialsSource};
+use crate::credentials::{AwsOptions, Credentials, CredentialsSource};
 use crate::guest::bounded;
 use crate::http::bandwidth::Bandwidth;
 use crate::http::client::HttpClient;
+use crate::http::clock_watch::ClockWatch;
 use crate::http::pace::Line;
 use crate::http::proxy::Proxies;
 use crate::limits::Limits;
@@ -80,6 +82,7 @@ fn host(credentials: Credentials) -> HttpHost {
     HttpHost {
         client: HttpClient::new(Proxies::new(Matcher::builder().build())),
         credentials,
+        clock: ClockWatch::default(),
         line: None,
         total: TrafficCounter::new(),
     }
@@ -107,10 +110,7 @@ fn exchange_with(grants: Grants, credentials: Credentials) -> Exchange {
 }
 
 fn exchange(hosts: &[&str]) -> Exchange {
-    exchange_with(
-        granting(hosts, &[]),
-        Credentials::new(CredentialsSource::None),
-    )
+    exchange_with(granting(hosts, &[]), no_credentials())
 }
 
 fn granting(hosts: &[&str], services: &[&str]) -> Grants {
@@ -119,6 +119,13 @@ fn granting(hosts: &[&str], services: &[&str]) -> Grants {
         aws_services: services.iter().map(|&service| service.into()).collect(),
         ..Grants::default()
     }
+}
+
+fn no_credentials() -> Credentials {
+    Credentials::new(AwsOptions {
+        credentials: CredentialsSource::None,
+        ..AwsOptions::default()
+    })
 }
 
 fn known() -> Credentials {
@@ -198,7 +205,7 @@ async fn a_granted_address_is_reached_and_bytes_are_counted() {
 #[tokio::test]
 async fn a_request_gets_through_a_line_that_needs_longer_than_a_call_may_take() {
     let server = Server::answering(OK).await;
-    let mut host = host(Credentials::new(CredentialsSource::None));
+    let mut host = host(no_credentials());
     // 10,000 bytes a second.
     let bandwidth = Bandwidth::from_kilobits(80.try_into().unwrap());
     host.line = Some(Line::new(bandwidth));
@@ -221,7 +228,7 @@ fn exchange_behind(proxy: &Server, hosts: &[&str]) -> Exchange {
     let matcher = Matcher::builder()
         .all(format!("http://user:secret@127.0.0.1:{}", proxy.port))
         .build();
-    let mut host = host(Credentials::new(CredentialsSource::None));
+    let mut host = host(no_credentials());
     host.client = HttpClient::new(Proxies::new(matcher));
     let sandbox = sandbox(&host, granting(hosts, &[]));
     Exchange::new(Arc::new(host), &sandbox)
@@ -452,7 +459,7 @@ async fn a_refused_connection_is_told_from_a_silent_server() {
 #[tokio::test]
 async fn a_guest_learns_of_a_silent_server_before_its_call_is_cut_off() {
     let server = Server::answering("").await;
-    let host = host(Credentials::new(CredentialsSource::None));
+    let host = host(no_credentials());
     let mut sandbox = sandbox(&host, granting(&["127.0.0.1"], &[]));
     sandbox.limits.call_deadline = Duration::from_secs(1);
     let exchange = Exchange::new(Arc::new(host), &sandbox);
@@ -518,7 +525,7 @@ async fn a_service_without_a_grant_is_not_signed_for() {
 #[tokio::test]
 async fn without_credentials_the_host_answers_as_the_service_would() {
     let server = Server::answering(OK).await;
-    let none = Credentials::new(CredentialsSource::None);
+    let none = no_credentials();
     let exchange = exchange_with(granting(&["127.0.0.1"], &["kinesis"]), none);
     let request = to_sign(&server.uri("127.0.0.1"), "kinesis/eu-west-1");
     let response = perform(&exchange, request).await.unwrap();
@@ -541,4 +548,100 @@ async fn a_body_too_large_to_sign_is_refused() {
     );
     let error = perform(&exchange, request).await.unwrap_err();
     assert!(matches!(error, Error::HttpRequestBodySize(_)), "{error}");
+}
+
+#[tokio::test]
+async fn an_unsigned_body_is_not_held_and_so_may_be_of_any_size() {
+    let server = Server::answering(OK).await;
+    let exchange = exchange_with(granting(&["127.0.0.1"], &["s3"]), known());
+    let size = MAX_SIGNED_BODY + 1;
+    for (name, value, signed_as) in [
+        ("x-millstream-aws-payload", "unsigned", "unsigned-payload"),
+        (
+            "x-amz-content-sha256",
+            "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+            "streaming-unsigned-payload-trailer",
+        ),
+    ] {
+        let mut request = post(&server.uri("127.0.0.1"), vec![b'x'; size]);
+        let headers = request.headers_mut();
+        headers.insert(
+            "x-millstream-aws-sign",
+            HeaderValue::from_static("s3/eu-west-1"),
+        );
+        headers.insert(name, HeaderValue::from_static(value));
+        perform(&exchange, request).await.unwrap();
+        let request = server.requests().pop().unwrap();
+        let (head, body) = request.split_once("\r\n\r\n").unwrap();
+        assert_eq!(body.len(), size);
+        assert!(!head.contains("x-millstream"), "{head}");
+        let says = format!("x-amz-content-sha256: {signed_as}\r\n");
+        assert!(head.contains(&says), "{head}");
+        assert!(head.contains("x-amz-content-sha256;x-amz-date"), "{head}");
+    }
+}
+
+#[tokio::test]
+async fn what_leaves_a_body_unsigned_goes_over_tls_or_stays_within_the_device() {
+    let exchange = exchange_with(granting(&["http://s3.example"], &["s3"]), known());
+    let mut request = to_sign("http://s3.example/", "s3/eu-west-1");
+    request.headers_mut().insert(
+        "x-millstream-aws-payload",
+        HeaderValue::from_static("unsigned"),
+    );
+    let error = perform(&exchange, request).await.unwrap_err();
+    assert!(matches!(error, Error::HttpRequestDenied), "{error}");
+}
+
+/// A refusal whose clock is years behind that of the device.
+fn refusal(status: &str, body: &str) -> &'static str {
+    let length = body.len();
+    format!(
+        "HTTP/1.1 {status}\r\ndate: Sun, 06 Nov 1994 08:49:37 GMT\r\ncontent-length: \
+         {length}\r\n\r\n{body}"
+    )
+    .leak()
+}
+
+#[tokio::test]
+async fn a_signature_that_is_refused_for_the_clock_says_how_wrong_it_is() {
+    for (scope, status, body, code) in [
+        (
+            "kinesis/eu-west-1",
+            "400 Bad Request",
+            r#"{"__type":"InvalidSignatureException","message":"Signature expired: x"}"#,
+            "InvalidSignatureException",
+        ),
+        (
+            "s3/eu-west-1",
+            "403 Forbidden",
+            "<Error><Code>RequestTimeTooSkewed</Code></Error>",
+            "<Code>RequestTimeTooSkewed</Code>",
+        ),
+    ] {
+        let server = Server::answering(refusal(status, body)).await;
+        let exchange = exchange_with(granting(&["127.0.0.1"], &["kinesis", "s3"]), known());
+        let request = to_sign(&server.uri("127.0.0.1"), scope);
+        let response = perform(&exchange, request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::FORBIDDEN);
+        let said = text(response).await;
+        let sentence = format!("years ahead of the one of 127.0.0.1:{}; AWS", server.port);
+        assert!(said.contains(&sentence) && said.contains(code), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_for_another_reason_reaches_the_guest_as_it_is() {
+    let body = r#"{"__type":"AccessDeniedException","message":"no"}"#;
+    let server = Server::answering(refusal("400 Bad Request", body)).await;
+    let exchange = exchange_with(granting(&["127.0.0.1"], &["kinesis"]), known());
+    let request = to_sign(&server.uri("127.0.0.1"), "kinesis/eu-west-1");
+    let response = perform(&exchange, request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+    assert_eq!(text(response).await, body);
+    // What nobody signed is nothing to look at.
+    let response = perform(&exchange, get(&server.uri("127.0.0.1")))
+        .await
+        .unwrap();
+    assert_eq!(text(response).await, body);
 }

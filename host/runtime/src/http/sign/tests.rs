@@ -16,10 +16,13 @@ fn at(seconds: u64) -> SystemTime {
 const SUITE_TIME: u64 = 1_440_938_160;
 const S3_TIME: u64 = 1_369_353_600;
 
-fn scope(service: &str) -> SigningScope {
-    SigningScope {
-        service: service.into(),
-        region: "us-east-1".into(),
+fn wish(service: &str) -> Wish {
+    Wish {
+        scope: SigningScope {
+            service: service.into(),
+            region: "us-east-1".into(),
+        },
+        payload: Payload::Signed,
     }
 }
 
@@ -42,7 +45,7 @@ fn a_plain_request_is_signed_as_published() {
     sign(
         &mut parts,
         b"",
-        &scope("service"),
+        &wish("service"),
         suite_credentials(None),
         at(SUITE_TIME),
     )
@@ -64,7 +67,7 @@ fn a_session_token_is_signed_as_published() {
     sign(
         &mut parts,
         b"",
-        &scope("service"),
+        &wish("service"),
         credentials,
         at(SUITE_TIME),
     )
@@ -84,7 +87,7 @@ fn a_request_to_s3_is_signed_as_published() {
     );
     let secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
     let credentials = Credentials::new("AKIAIOSFODNN7EXAMPLE", secret, None, None, "test");
-    sign(&mut parts, b"", &scope("s3"), credentials, at(S3_TIME)).unwrap();
+    sign(&mut parts, b"", &wish("s3"), credentials, at(S3_TIME)).unwrap();
     assert_eq!(
         header(&parts, "x-amz-content-sha256"),
         "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -107,7 +110,7 @@ fn what_the_guest_says_of_credentials_is_replaced() {
     sign(
         &mut parts,
         b"",
-        &scope("service"),
+        &wish("service"),
         suite_credentials(None),
         at(SUITE_TIME),
     )
@@ -145,4 +148,45 @@ fn a_wish_that_makes_no_sense_is_refused_and_taken_out_too() {
     headers.append(ASK, HeaderValue::from_static("kinesis/eu-west-1"));
     headers.append(ASK, HeaderValue::from_static("s3/eu-west-1"));
     assert!(SigningScope::take(&mut headers).is_err());
+}
+
+fn taken(headers: &[(&'static str, &'static str)]) -> (Result<Option<Wish>, String>, HeaderMap) {
+    let mut map = HeaderMap::new();
+    for &(name, value) in headers {
+        map.append(name, HeaderValue::from_static(value));
+    }
+    (Wish::take(&mut map), map)
+}
+
+#[test]
+fn what_of_the_body_is_signed_is_read_from_the_headers() {
+    const SIGN: (&str, &str) = ("x-millstream-aws-sign", "s3/eu-west-1");
+    const ASK: &str = "x-millstream-aws-payload";
+    const S3: &str = "x-amz-content-sha256";
+    let payload = |header| taken(&[SIGN, header]).0.map(|wish| wish.unwrap().payload);
+    assert_eq!(payload(("accept", "*/*")), Ok(Payload::Signed));
+    assert_eq!(payload((ASK, "unsigned")), Ok(Payload::Unsigned));
+    assert_eq!(payload((S3, "UNSIGNED-PAYLOAD")), Ok(Payload::Signed));
+    assert_eq!(
+        payload((S3, "STREAMING-UNSIGNED-PAYLOAD-TRAILER")),
+        Ok(Payload::UnsignedWithTrailer)
+    );
+    let problem = payload((S3, "STREAMING-AWS4-HMAC-SHA256-PAYLOAD")).unwrap_err();
+    assert!(
+        problem.contains("which the host does not sign"),
+        "{problem}"
+    );
+    assert!(payload((ASK, "signed")).is_err());
+    let (twice, left) = taken(&[SIGN, (ASK, "unsigned"), (ASK, "unsigned")]);
+    assert!(twice.is_err() && left.is_empty());
+    // Without a wish for a signature it means nothing, and goes no further.
+    assert_eq!(taken(&[(ASK, "unsigned")]), (Ok(None), HeaderMap::new()));
+}
+
+#[test]
+fn a_query_that_is_no_text_is_refused_and_not_signed_wrong() {
+    let mut parts = parts(Request::get("https://example.amazonaws.com/?a=%FF"));
+    let (credentials, time) = (suite_credentials(None), at(SUITE_TIME));
+    let problem = sign(&mut parts, b"", &wish("service"), credentials, time).unwrap_err();
+    assert!(problem.contains("not UTF-8"), "{problem}");
 }
