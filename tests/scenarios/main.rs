@@ -10,6 +10,7 @@ mod authentication;
 mod bad_input;
 mod command_line;
 mod crash;
+mod dead_letters;
 mod environment;
 mod examples;
 mod exports;

@@ -52,7 +52,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failed> {
     let store = open_in_time(&config).await?;
     let components = components(&config)?;
     let plugins = Arc::new(Plugins::new(components.clone(), &config));
-    let exports = Supervisor::new(store.clone(), Arc::clone(&plugins), &config.exports);
+    let exports = Supervisor::new(store.clone(), Arc::clone(&plugins), &config);
     let service = Service::new(store.clone(), exports, config.least_part());
     let port_file = config
         .server

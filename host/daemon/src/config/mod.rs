@@ -5,6 +5,7 @@
 //! Unknown keys are refused, with the nearest known one, because a key that is silently ignored is a
 //! setting that somebody believes in. Relative paths are relative to the file.
 
+mod dead_letters;
 mod environment;
 mod problem;
 mod sections;
@@ -110,6 +111,7 @@ impl Config {
             self.producer.iter().map(|producer| producer.name.as_str()),
         )?;
         self.stream.iter().try_for_each(Stream::check)?;
+        self.check_dead_letters()?;
         self.producer.iter().try_for_each(Producer::check)?;
         for (name, plugin) in &self.plugin {
             plugin

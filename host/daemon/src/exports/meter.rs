@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use millstream_runtime::{ExportFailure, Traffic};
+use millstream_runtime::{ExportFailure, Traffic, Undelivered};
 use prometheus_client::metrics::histogram::Histogram;
 
 use super::settings::Source;
@@ -49,6 +49,15 @@ impl Outcome {
         Self::Faulty,
     ];
 
+    /// How a call ended that answered so.
+    pub(super) fn of(answer: &Result<Vec<Undelivered>, ExportFailure>) -> Self {
+        match answer {
+            Ok(undelivered) if undelivered.is_empty() => Self::Delivered,
+            Ok(_) => Self::Partial,
+            Err(failure) => Self::from(failure),
+        }
+    }
+
     /// Its name in metrics.
     pub(crate) const fn label(self) -> &'static str {
         match self {
@@ -86,6 +95,8 @@ impl From<&ExportFailure> for Outcome {
 pub(crate) struct Meter {
     outcomes: [AtomicU64; Outcome::ALL.len()],
     retried_messages: AtomicU64,
+    dead_letters: AtomicU64,
+    requeued_messages: AtomicU64,
     sent_bytes: AtomicU64,
     received_bytes: AtomicU64,
     failing: AtomicBool,
@@ -100,6 +111,8 @@ impl Default for Meter {
         Self {
             outcomes: Default::default(),
             retried_messages: AtomicU64::default(),
+            dead_letters: AtomicU64::default(),
+            requeued_messages: AtomicU64::default(),
             sent_bytes: AtomicU64::default(),
             received_bytes: AtomicU64::default(),
             failing: AtomicBool::default(),
@@ -122,6 +135,17 @@ impl Meter {
         self.retried_messages.fetch_add(messages, Ordering::Relaxed);
     }
 
+    /// Counts rejected messages that were appended to the dead-letter stream.
+    pub(super) fn dead_letters_written(&self, letters: u64) {
+        self.dead_letters.fetch_add(letters, Ordering::Relaxed);
+    }
+
+    /// Counts dead letters that were delivered when they were sent again.
+    pub(super) fn requeued(&self, messages: u64) {
+        self.requeued_messages
+            .fetch_add(messages, Ordering::Relaxed);
+    }
+
     /// Counts what a call has sent and received.
     pub(super) fn traffic(&self, before: &Traffic, after: &Traffic) {
         let (sent, received) = (after.sent - before.sent, after.received - before.received);
@@ -142,6 +166,16 @@ impl Meter {
     /// Messages that were handed to the plugin again, each time counted.
     pub(crate) fn retried_messages(&self) -> u64 {
         self.retried_messages.load(Ordering::Relaxed)
+    }
+
+    /// Rejected messages that were appended to the dead-letter stream.
+    pub(crate) fn dead_letters(&self) -> u64 {
+        self.dead_letters.load(Ordering::Relaxed)
+    }
+
+    /// Dead letters that were delivered when they were sent again.
+    pub(crate) fn requeued_messages(&self) -> u64 {
+        self.requeued_messages.load(Ordering::Relaxed)
     }
 
     /// Bytes sent and received over HTTP.

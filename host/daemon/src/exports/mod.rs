@@ -8,16 +8,23 @@
 //! cursor is the lowest message that is not settled, so
 //! whatever happens, a message is delivered at least once, and in order for each export.
 //!
+//! A rejected message goes to the dead-letter stream of its export, if there is one
+//! ([`dead_letters`]), and from there to the destination once more when an operator asks for it
+//! ([`requeue`]); of two instances of one export only one is called at a time ([`lanes`]).
+//!
 //! The [`supervisor`] holds the tasks against the definitions of the streams: it starts, ends and
 //! restarts them as streams come, change and go. What an export is, whether it came from the
 //! configuration or from an SDK, is [`settings`].
 
 mod batch;
+pub(crate) mod dead_letters;
 mod destination;
+mod lanes;
 mod meter;
 mod pipeline;
 mod plugin_uri;
 mod progress;
+pub(crate) mod requeue;
 mod retry;
 pub(crate) mod s3_tasks;
 mod settings;

@@ -19,23 +19,24 @@ use crate::time::ManualTime;
 type Answer = Result<Vec<Undelivered>, ExportFailure>;
 
 /// A call that waits for the test to answer it.
-struct Call {
+pub(in crate::exports) struct Call {
     export: String,
-    numbers: Vec<u64>,
-    answer: oneshot::Sender<Answer>,
+    pub(in crate::exports) numbers: Vec<u64>,
+    pub(in crate::exports) messages: Vec<Message>,
+    pub(in crate::exports) answer: oneshot::Sender<Answer>,
 }
 
 impl Call {
-    fn deliver(self) {
+    pub(in crate::exports) fn deliver(self) {
         self.answer.send(Ok(Vec::new())).unwrap();
     }
 
-    fn fail(self, failure: ExportFailure) {
+    pub(in crate::exports) fn fail(self, failure: ExportFailure) {
         self.answer.send(Err(failure)).unwrap();
     }
 }
 
-fn unavailable(retry_after: Option<Duration>) -> ExportFailure {
+pub(in crate::exports) fn unavailable(retry_after: Option<Duration>) -> ExportFailure {
     ExportFailure::Unavailable {
         reason: "no route".into(),
         retry_after,
@@ -86,6 +87,7 @@ impl Destination for Fake {
                     .iter()
                     .map(|message| message.sequence_number)
                     .collect(),
+                messages: batch.to_vec(),
                 answer,
             };
             self.calls.send(call).unwrap();
@@ -102,9 +104,9 @@ impl Destination for Fake {
 type Running = (watch::Sender<bool>, JoinHandle<()>, Arc<Meter>);
 
 /// A store, a time and destinations in the hands of the test.
-struct Exports {
-    time: ManualTime,
-    shared: Shared,
+pub(in crate::exports) struct Exports {
+    pub(in crate::exports) time: ManualTime,
+    pub(in crate::exports) shared: Shared,
     calls: mpsc::UnboundedReceiver<Call>,
     running: BTreeMap<String, Running>,
     _folder: TempDir,
@@ -116,7 +118,11 @@ const LONGEST: Duration = Duration::from_secs(300);
 
 impl Exports {
     /// One stream for each export, all with the name of the export.
-    async fn new(exports: &[&str], slots: usize, call_interval: Duration) -> Self {
+    pub(in crate::exports) async fn new(
+        exports: &[&str],
+        slots: usize,
+        call_interval: Duration,
+    ) -> Self {
         let folder = TempDir::new().unwrap();
         let time = ManualTime::new();
         let mut options = StoreOptions::new(folder.path());
@@ -148,6 +154,8 @@ impl Exports {
             }),
             time: Arc::new(time.clone()),
             slots: Slots::new(slots),
+            lanes: Arc::default(),
+            routes: Arc::default(),
             uploaded: Arc::default(),
             linger: LINGER,
             retry_first: FIRST,
@@ -162,7 +170,7 @@ impl Exports {
         }
     }
 
-    async fn append(&self, stream: &str, messages: usize) {
+    pub(in crate::exports) async fn append(&self, stream: &str, messages: usize) {
         let payloads = vec!["x".into(); messages];
         let store = &self.shared.store;
         store
@@ -171,8 +179,12 @@ impl Exports {
             .unwrap();
     }
 
-    fn start(&mut self, export: &str, batch_size: u64, priority: u8, interval: Option<Duration>) {
-        let settings = ExportSettings {
+    pub(in crate::exports) fn settings(
+        batch_size: u64,
+        priority: u8,
+        interval: Option<Duration>,
+    ) -> ExportSettings {
+        ExportSettings {
             source: Source::Plugin,
             plugin: "fake".into(),
             config: serde_json::Map::new(),
@@ -180,7 +192,18 @@ impl Exports {
             batch_interval_millis: interval.map(|interval| interval.as_secs() * 1000),
             priority,
             disabled: false,
-        };
+            dead_letters: None,
+        }
+    }
+
+    pub(in crate::exports) fn start(
+        &mut self,
+        export: &str,
+        batch_size: u64,
+        priority: u8,
+        interval: Option<Duration>,
+    ) {
+        let settings = Self::settings(batch_size, priority, interval);
         let (stop, stopped) = watch::channel(false);
         let meter = Arc::new(Meter::default());
         let progress = Progress::new(
@@ -195,24 +218,24 @@ impl Exports {
         self.running.insert(export.to_owned(), (stop, task, meter));
     }
 
-    async fn stop(&mut self, export: &str) {
+    pub(in crate::exports) async fn stop(&mut self, export: &str) {
         let (stop, task, _) = self.running.remove(export).unwrap();
         stop.send_replace(true);
         task.await.unwrap();
     }
 
-    fn meter(&self, export: &str) -> &Meter {
+    pub(in crate::exports) fn meter(&self, export: &str) -> &Meter {
         &self.running[export].2
     }
 
     /// What a describe would show.
-    fn cursor(&self, stream: &str) -> Cursor {
+    pub(in crate::exports) fn cursor(&self, stream: &str) -> Cursor {
         let mut info = self.shared.store.describe(stream).unwrap();
         info.cursors.remove(0).1
     }
 
     /// Waits until a describe shows something.
-    async fn shows(&self, stream: &str, wanted: impl Fn(&Cursor) -> bool) {
+    pub(in crate::exports) async fn shows(&self, stream: &str, wanted: impl Fn(&Cursor) -> bool) {
         let limit = Duration::from_secs(30);
         let shown = async {
             while !wanted(&self.cursor(stream)) {
@@ -223,7 +246,7 @@ impl Exports {
     }
 
     /// Waits until so many exports wait for a slot.
-    async fn queue(&self, length: usize) {
+    pub(in crate::exports) async fn queue(&self, length: usize) {
         let waiting = async {
             while self.shared.slots.waiting() != length {
                 tokio::task::yield_now().await;
@@ -233,13 +256,20 @@ impl Exports {
         tokio::time::timeout(limit, waiting).await.unwrap();
     }
 
-    async fn call(&mut self) -> Call {
+    pub(in crate::exports) async fn call(&mut self) -> Call {
         let limit = Duration::from_secs(30);
         let call = tokio::time::timeout(limit, self.calls.recv()).await;
         call.expect("a call comes").unwrap()
     }
 
-    fn no_call(&mut self) {
+    /// Lets the next pause pass, and says when that is, in milliseconds since the epoch.
+    pub(in crate::exports) async fn next_try(&self) -> u64 {
+        let pause = self.time.next_alarm().await;
+        self.time.advance(pause);
+        self.time.now().as_millis()
+    }
+
+    pub(in crate::exports) fn no_call(&mut self) {
         assert!(self.calls.try_recv().is_err(), "nothing was to be called");
     }
 }
