@@ -11,6 +11,7 @@ mod aws;
 mod bad_input;
 mod command_line;
 mod crash;
+mod dead_letters;
 mod environment;
 mod examples;
 mod exports;

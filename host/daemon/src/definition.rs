@@ -70,7 +70,7 @@ pub(crate) fn from_wire(
 }
 
 /// What an update makes of a stream: an export that the stream has keeps its start, and with it its
-/// cursor, unless the update names another.
+/// cursor, unless the update names another; and its dead-letter stream, which it cannot name.
 ///
 /// # Errors
 ///
@@ -91,7 +91,9 @@ pub(crate) fn updated_from_wire(
             .exports
             .iter()
             .find(|known| known.identifier == export.identifier);
-        if let (None, Some(known)) = (named, known) {
+        let Some(known) = known else { continue };
+        ExportSettings::keep_unsaid(known, export);
+        if named.is_none() {
             export.start = known.start;
         }
     }

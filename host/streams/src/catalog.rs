@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::format;
 use crate::keys;
 use crate::recovery::aside;
-use crate::types::StreamId;
+use crate::types::{StreamId, StreamName};
 
 const FILE: &str = "catalog.json";
 const PREVIOUS: &str = "catalog.old.json";
@@ -50,6 +50,24 @@ struct Sealed<T> {
 #[derive(Deserialize)]
 struct Format {
     format: u32,
+}
+
+/// The names of the streams in the folder of a store, which may be open or not; none if the folder has
+/// no store yet. Nothing is changed.
+///
+/// # Errors
+///
+/// [`Error::NewerFormat`], [`Error::Folder`].
+pub fn names_in(folder: &Path) -> Result<Vec<StreamName>, Error> {
+    let path = folder.join(FILE);
+    let bytes = match fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(Error::folder(path, error)),
+    };
+    let content = parse(folder, &bytes)?.map_err(|reason| Error::folder(&path, reason))?;
+    let names = content.streams.into_iter();
+    Ok(names.map(|entry| entry.definition.name).collect())
 }
 
 /// The catalog of an open store.

@@ -76,6 +76,7 @@ mod types;
 mod watch;
 mod writer;
 
+pub use catalog::names_in;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use counters::Counters;
 pub use cursor::Cursor;

@@ -30,6 +30,7 @@ pub(super) async fn check(config: Config) -> Result<(), Failed> {
         Err(reason) => findings.wrong(reason),
     }
     check_folders(&config, &mut findings);
+    check_dead_letters(&config, &mut findings);
     match findings.wrong {
         0 => Ok(()),
         1 => Err(Failed::Other("one thing is wrong".into())),
@@ -144,6 +145,23 @@ async fn check_plugins(config: &Config, plugins: &Plugins, findings: &mut Findin
                 producer.name, producer.component
             )),
             Err(reason) => findings.wrong(format!("[[producer]] \"{}\": {reason}", producer.name)),
+        }
+    }
+}
+
+/// A stream for dead letters is declared, or has been made by a client.
+fn check_dead_letters(config: &Config, findings: &mut Findings) {
+    let streams = config.path(&config.storage.folder).join("streams");
+    let existing = millstream_streams::names_in(&streams).unwrap_or_default();
+    for (place, named) in config.dead_letter_streams() {
+        let is_declared = config.stream.iter().any(|stream| stream.name == named);
+        if is_declared || existing.iter().any(|name| name.as_str() == named) {
+            findings.good(format!("{place}: dead letters go to {named}"));
+        } else {
+            findings.wrong(format!(
+                "{place}: the dead-letter stream {named} does not exist, and the export would wait with \
+                 the first message that is rejected; declare it under [[stream]]"
+            ));
         }
     }
 }

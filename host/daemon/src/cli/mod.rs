@@ -2,6 +2,7 @@
 
 mod check;
 mod client;
+mod export;
 mod init;
 mod output;
 mod plugin;
@@ -17,7 +18,7 @@ use millstream_runtime::{CompileCommand, Runtime, RuntimeOptions};
 
 use crate::client::ClientError;
 use crate::config::{Config, ConfigProblem, LogFormat, LogLevel};
-use crate::http::socket::StatusError;
+use crate::http::socket::HostError;
 use crate::logging;
 
 /// Millstream keeps what programs on a device append in durable streams, and carries it through
@@ -70,6 +71,9 @@ enum Command {
     /// Work with the streams of a running host
     #[command(subcommand)]
     Stream(stream::StreamCommand),
+    /// See how exports fare, and send again what they rejected
+    #[command(subcommand)]
+    Export(export::ExportCommand),
     /// Look at plugins
     #[command(subcommand)]
     Plugin(plugin::PluginCommand),
@@ -90,9 +94,14 @@ pub(crate) enum Failed {
     NoHost(String),
 }
 
-impl From<StatusError> for Failed {
-    fn from(error: StatusError) -> Self {
-        Self::NoHost(error.to_string())
+impl From<HostError> for Failed {
+    fn from(error: HostError) -> Self {
+        match error {
+            HostError::Refused(reason) => Self::Other(reason),
+            HostError::NoHost { .. } | HostError::NoAnswer { .. } => {
+                Self::NoHost(error.to_string())
+            }
+        }
     }
 }
 
@@ -169,6 +178,7 @@ fn start(command: &Command, common: &Common) -> Result<(), Failed> {
             Command::Check => check::check(config).await,
             Command::Status(status) => status.run(&config).await,
             Command::Stream(stream) => stream.run(&config).await,
+            Command::Export(export) => export.run(&config).await,
             Command::Plugin(plugin) => plugin.run(&config).await,
             Command::Client(client) => client.run(&config),
             Command::Init(_) | Command::Compile { .. } => Ok(()),

@@ -30,6 +30,30 @@ pub(super) fn complain(sentence: &str) {
     let _ = writeln!(std::io::stderr(), "millstream: {sentence}");
 }
 
+/// The beginning of a text from outside, in a line: what a terminal might obey is replaced.
+pub(super) fn beginning(text: &str, characters: usize) -> String {
+    let mut rest = text.chars();
+    let shown = rest.by_ref().take(characters);
+    let mut shown: String = shown
+        .map(|one| if one.is_control() { '\u{fffd}' } else { one })
+        .collect();
+    if rest.next().is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// A moment, given in milliseconds since the epoch, as people read it.
+pub(super) fn moment(millis: u64) -> String {
+    // What lies behind the year 9999 has no such form.
+    const LAST: u64 = 253_402_300_799_999;
+    let since = std::time::Duration::from_millis(millis.min(LAST));
+    match std::time::UNIX_EPOCH.checked_add(since) {
+        Some(moment) => humantime::format_rfc3339_seconds(moment).to_string(),
+        None => millis.to_string(),
+    }
+}
+
 /// A number of bytes as people read it.
 pub(super) fn size(bytes: u64) -> String {
     bytesize::ByteSize(bytes).to_string()

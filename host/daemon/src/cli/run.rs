@@ -52,13 +52,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failed> {
     let store = open_in_time(&config).await?;
     let components = components(&config)?;
     let plugins = Arc::new(Plugins::new(components.clone(), &config));
-    let rest_after = config.plugins.rest_after.0;
-    let exports = Supervisor::new(
-        store.clone(),
-        Arc::clone(&plugins),
-        &config.exports,
-        rest_after,
-    );
+    let exports = Supervisor::new(store.clone(), Arc::clone(&plugins), &config);
     let service = Service::new(store.clone(), exports, config.least_part());
     let port_file = config
         .server

@@ -81,18 +81,21 @@ fn print(status: &Status) {
             output::size(stream.max_size),
             share.unwrap_or_default()
         ));
-        stream.exports.iter().for_each(print_export);
+        for export in &stream.exports {
+            print_export(" ", export);
+        }
     }
 }
 
-fn print_export(export: &ExportStatus) {
+/// Shows an export behind the name of its stream, or below it.
+pub(super) fn print_export(stream: &str, export: &ExportStatus) {
     let state = match export.state {
         ExportState::Running => "running",
         ExportState::Failing => "failing, will be tried again",
         ExportState::Disabled => "disabled",
     };
     output::line(format!(
-        "  {} ({})  {state}",
+        "{stream} {} ({})  {state}",
         export.identifier, export.plugin
     ));
     let behind = match export.lag_messages {
@@ -115,6 +118,12 @@ fn print_export(export: &ExportStatus) {
     }
     if !export.in_progress.is_empty() {
         output::line(format!("    {}", export.in_progress));
+    }
+    if let Some(stream) = &export.dead_letter_stream {
+        output::line(format!(
+            "    dead letters go to {stream}: {} since the host started, {} delivered again",
+            export.dead_letters, export.requeued_messages
+        ));
     }
     if !export.error_message.is_empty() {
         output::line(format!("    {}", export.error_message));

@@ -6,6 +6,7 @@
 //! setting that somebody believes in. Relative paths are relative to the file.
 
 mod aws;
+mod dead_letters;
 mod environment;
 mod problem;
 mod sections;
@@ -118,6 +119,7 @@ impl Config {
             self.producer.iter().map(|producer| producer.name.as_str()),
         )?;
         self.stream.iter().try_for_each(Stream::check)?;
+        self.check_dead_letters()?;
         self.producer.iter().try_for_each(Producer::check)?;
         for (name, plugin) in &self.plugin {
             plugin

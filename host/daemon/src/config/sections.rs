@@ -244,6 +244,7 @@ pub(crate) const LEAST_PART: u64 = 5 << 20;
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct PluginSettings {
     pub(crate) call_interval: Option<Span>,
+    pub(crate) dead_letters: Option<String>,
     pub(crate) grants: ComponentGrants,
     pub(crate) config: serde_json::Map<String, serde_json::Value>,
 }
@@ -302,6 +303,7 @@ pub(crate) struct StreamExport {
     pub(crate) start: u64,
     #[serde(default)]
     pub(crate) disabled: bool,
+    pub(crate) dead_letters: Option<String>,
     #[serde(default)]
     pub(crate) config: serde_json::Map<String, serde_json::Value>,
 }

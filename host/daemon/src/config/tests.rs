@@ -145,6 +145,38 @@ fn a_grant_that_is_no_host_is_refused() {
 }
 
 #[test]
+fn dead_letters_never_come_back_to_where_they_were() {
+    let streams = |named: &[(&str, &str)]| {
+        let stream = |(name, dead): &(&str, &str)| {
+            format!(
+                "[[stream]]\nname = \"{name}\"\n[[stream.export]]\nidentifier = \"e\"\nplugin = \
+                 \"p\"\ndead-letters = \"{dead}\"\n"
+            )
+        };
+        parse(&named.iter().map(stream).collect::<String>())
+    };
+    for circle in [
+        &[("a", "a")][..],
+        &[("a", "b"), ("b", "a")],
+        &[("x", "a"), ("a", "b"), ("b", "c"), ("c", "a")],
+    ] {
+        let error = streams(circle).unwrap_err();
+        assert!(
+            error.contains("\"a\": its dead letters would come back"),
+            "{error}"
+        );
+    }
+    // Several may lead to one, and one that takes letters may have another for its own.
+    let config = streams(&[("a", "c"), ("b", "c"), ("c", "d")]).unwrap();
+    assert_eq!(config.dead_letter_streams().count(), 3);
+    let error = parse("[plugin.p]\ndead-letters = \"a/b\"").unwrap_err();
+    assert!(
+        error.contains("[plugin.p]: dead-letters must be the name"),
+        "{error}"
+    );
+}
+
+#[test]
 fn a_segment_fits_its_stream_or_is_refused() {
     let stream = |sizes: &str| parse(&format!("[[stream]]\nname = \"s\"\n{sizes}"));
     let small = stream("max-size = \"1 MiB\"").unwrap();

@@ -5,6 +5,7 @@ use std::time::Duration;
 use millstream_runtime::{BatchLimits, Message};
 use millstream_streams::{Error, ReadOptions, SequenceNumber, Store, Watch};
 
+use super::settle::Rejected;
 use crate::time::Time;
 
 /// When a batch is complete.
@@ -30,14 +31,27 @@ impl BatchRule {
             linger,
         }
     }
+
+    /// Rejects a message that is larger than the plugin takes.
+    pub(crate) fn admit(&self, message: Message) -> Result<Message, Rejected> {
+        let size = message.payload.len() as u64;
+        if size <= self.message_bytes {
+            return Ok(message);
+        }
+        let reason = format!(
+            "its {size} bytes are more than the plugin takes ({})",
+            self.message_bytes
+        );
+        Err(Rejected { message, reason })
+    }
 }
 
 /// Messages for the next call, and what happened to those that are not among them.
 #[derive(Debug)]
 pub(crate) struct Batch {
     pub(crate) messages: Vec<Message>,
-    /// Larger than the plugin takes: number and size of the payload.
-    pub(crate) too_large: Vec<(u64, usize)>,
+    /// Larger than the plugin takes.
+    pub(crate) too_large: Vec<Rejected>,
     /// Gone before they could be exported: trimmed, or damaged on disk.
     pub(crate) missed: u64,
     /// The number behind the batch.
@@ -136,15 +150,14 @@ async fn read(
     for message in found {
         batch.missed += message.sequence_number - batch.end;
         batch.end = message.sequence_number + 1;
-        let number = message.sequence_number.get();
-        if message.payload.len() as u64 > rule.message_bytes {
-            batch.too_large.push((number, message.payload.len()));
-        } else {
-            batch.messages.push(Message {
-                sequence_number: number,
-                ingest_time: message.ingest_time.as_millis(),
-                payload: message.payload,
-            });
+        let message = Message {
+            sequence_number: message.sequence_number.get(),
+            ingest_time: message.ingest_time.as_millis(),
+            payload: message.payload,
+        };
+        match rule.admit(message) {
+            Ok(message) => batch.messages.push(message),
+            Err(rejected) => batch.too_large.push(rejected),
         }
     }
     Ok(batch)

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use millstream_runtime::{ExportFailure, Traffic};
+use millstream_runtime::{ExportFailure, Exported, Traffic};
 use prometheus_client::metrics::histogram::Histogram;
 
 use super::settings::Source;
@@ -53,6 +53,16 @@ impl Outcome {
         Self::Faulty,
     ];
 
+    /// How a call ended that answered so.
+    pub(super) fn of(answer: &Result<Exported, ExportFailure>) -> Self {
+        match answer {
+            Ok(exported) if exported.undelivered.is_empty() => Self::Delivered,
+            Ok(exported) if exported.in_progress.is_some() => Self::InProgress,
+            Ok(_) => Self::Partial,
+            Err(failure) => Self::from(failure),
+        }
+    }
+
     /// Its name in metrics.
     pub(crate) const fn label(self) -> &'static str {
         match self {
@@ -91,6 +101,8 @@ impl From<&ExportFailure> for Outcome {
 pub(crate) struct Meter {
     outcomes: [AtomicU64; Outcome::ALL.len()],
     retried_messages: AtomicU64,
+    dead_letters: AtomicU64,
+    requeued_messages: AtomicU64,
     sent_bytes: AtomicU64,
     received_bytes: AtomicU64,
     failing: AtomicBool,
@@ -107,6 +119,8 @@ impl Default for Meter {
         Self {
             outcomes: Default::default(),
             retried_messages: AtomicU64::default(),
+            dead_letters: AtomicU64::default(),
+            requeued_messages: AtomicU64::default(),
             sent_bytes: AtomicU64::default(),
             received_bytes: AtomicU64::default(),
             failing: AtomicBool::default(),
@@ -128,6 +142,17 @@ impl Meter {
     /// Counts messages that will be handed to the plugin again.
     pub(super) fn retried(&self, messages: u64) {
         self.retried_messages.fetch_add(messages, Ordering::Relaxed);
+    }
+
+    /// Counts rejected messages that were appended to the dead-letter stream.
+    pub(super) fn dead_letters_written(&self, letters: u64) {
+        self.dead_letters.fetch_add(letters, Ordering::Relaxed);
+    }
+
+    /// Counts dead letters that were delivered when they were sent again.
+    pub(super) fn requeued(&self, messages: u64) {
+        self.requeued_messages
+            .fetch_add(messages, Ordering::Relaxed);
     }
 
     /// Counts what a call has sent and received.
@@ -167,6 +192,16 @@ impl Meter {
     /// Messages that were handed to the plugin again, each time counted.
     pub(crate) fn retried_messages(&self) -> u64 {
         self.retried_messages.load(Ordering::Relaxed)
+    }
+
+    /// Rejected messages that were appended to the dead-letter stream.
+    pub(crate) fn dead_letters(&self) -> u64 {
+        self.dead_letters.load(Ordering::Relaxed)
+    }
+
+    /// Dead letters that were delivered when they were sent again.
+    pub(crate) fn requeued_messages(&self) -> u64 {
+        self.requeued_messages.load(Ordering::Relaxed)
     }
 
     /// Bytes sent and received over HTTP.

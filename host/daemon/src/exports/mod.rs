@@ -10,18 +10,25 @@
 //! cursor goes what a plugin remembers of work that is longer than one call ([`memory`]); messages that
 //! it will not get, because they or the export are gone, it is told of if it wants ([`canceling`]).
 //!
+//! A rejected message goes to the dead-letter stream of its export, if there is one
+//! ([`dead_letters`]), and from there to the destination once more when an operator asks for it
+//! ([`requeue`]); of two instances of one export only one is called at a time ([`lanes`]).
+//!
 //! The [`supervisor`] holds the tasks against the definitions of the streams: it starts, ends and
 //! restarts them as streams come, change and go. What an export is, whether it came from the
 //! configuration or from an SDK, is [`settings`].
 
 mod batch;
 mod canceling;
+pub(crate) mod dead_letters;
 mod destination;
+mod lanes;
 mod memory;
 mod meter;
 mod pipeline;
 mod plugin_uri;
 mod progress;
+pub(crate) mod requeue;
 mod retry;
 mod settings;
 mod settle;

@@ -10,12 +10,14 @@ use tokio::sync::watch;
 
 use super::batch::{self, Batch, BatchRule};
 use super::canceling;
+use super::dead_letters::{DeadLetters, Routes};
 use super::destination::{Destination, Destinations, Opened};
+use super::lanes::{Lane, Lanes};
 use super::meter::{Outcome, Uploaded};
 use super::progress::Progress;
 use super::retry::Backoff;
 use super::settings::ExportSettings;
-use super::settle::Settling;
+use super::settle::{Rejected, Settling};
 use super::slots::{Slot, Slots};
 use crate::time::{Sleep, Time};
 
@@ -26,6 +28,9 @@ pub(super) struct Shared {
     pub(super) destinations: Arc<dyn Destinations>,
     pub(super) time: Arc<dyn Time>,
     pub(super) slots: Arc<Slots>,
+    pub(super) lanes: Arc<Lanes>,
+    /// Which export's rejected messages go where.
+    pub(super) routes: Arc<Routes>,
     pub(super) uploaded: Arc<Uploaded>,
     pub(super) linger: Duration,
     pub(super) retry_first: Duration,
@@ -39,8 +44,15 @@ pub(super) struct Pipeline {
     shared: Shared,
     settings: ExportSettings,
     progress: Progress,
+    /// Where rejected messages go; none if they are only logged and counted.
+    letters: Option<Arc<DeadLetters>>,
+    lane: Lane,
     stop: watch::Receiver<bool>,
 }
+
+/// What is missing until somebody takes the next step (a plugin, a stream, room in one) is looked for
+/// again after this time at the latest.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
 /// Messages that cannot be read are tried again this often before the export goes on behind them.
 const DAMAGE_TRIES: u32 = 4;
@@ -66,6 +78,8 @@ struct Between {
     pace: Option<Sleep>,
     /// Steps of longer work in a row that took no time.
     idle_steps: u32,
+    /// Rejected messages of the batch that the cursor has not passed yet.
+    rejected: Vec<Rejected>,
 }
 
 impl Pipeline {
@@ -75,10 +89,20 @@ impl Pipeline {
         progress: Progress,
         stop: watch::Receiver<bool>,
     ) -> Self {
+        let letters = shared.routes.of(&progress.stream, &settings).map(|target| {
+            Arc::new(DeadLetters::new(
+                shared.store.clone(),
+                target,
+                (&progress.stream, &progress.export, &settings.plugin),
+            ))
+        });
+        let lane = shared.lanes.of(&progress.stream, &progress.export);
         Self {
             shared,
             settings,
             progress,
+            letters,
+            lane,
             stop,
         }
     }
@@ -123,6 +147,7 @@ impl Pipeline {
                     .await;
             }
             let mut settling = Settling::new(messages, end.get());
+            between.rejected = too_large;
             while settling.current().is_some() {
                 let pause = self
                     .call(&mut opened, &mut settling, &mut between, &watch, end, &rule)
@@ -139,8 +164,8 @@ impl Pipeline {
                 }
             }
             // Counted when the cursor passes them, so that a stop before that counts them once.
+            self.reject_below(end.get(), &mut between).await?;
             self.progress.note_missed(missed);
-            self.progress.note_too_large(&too_large, &rule);
             self.progress.pass(end);
         }
     }
@@ -156,6 +181,8 @@ impl Pipeline {
         rule: &BatchRule,
     ) -> Result<AfterCall, Stopped> {
         let slot = self.turn(between).await?;
+        let lane = Arc::clone(&self.lane).lock_owned();
+        let lane = self.unless_stopped(lane).await?;
         let group = settling.current().unwrap_or_default();
         let messages = group.len();
         let destination = opened.destination.as_mut();
@@ -166,14 +193,10 @@ impl Pipeline {
             self.read_ahead(watch, end, rule, settling.is_last()),
             self.progress.save_as_it_is(),
         );
+        drop(lane);
         self.progress.mark_saved();
-        let outcome = match &answer {
-            Ok(exported) if exported.undelivered.is_empty() => Outcome::Delivered,
-            Ok(exported) if exported.in_progress.is_some() => Outcome::InProgress,
-            Ok(_) => Outcome::Partial,
-            Err(failure) => Outcome::from(failure),
-        };
-        let settled = settling.settle(answer);
+        let outcome = Outcome::of(&answer);
+        let mut settled = settling.settle(answer);
         self.count(
             destination,
             &before,
@@ -182,8 +205,11 @@ impl Pipeline {
             started.elapsed(),
             &settled,
         );
+        between.rejected.append(&mut settled.rejected);
+        let lowest = settling.lowest_unsettled();
+        let held = between.rejected.iter().map(Rejected::number).min();
         self.progress
-            .apply(&settled, settling.lowest_unsettled(), attempt);
+            .apply(&settled, held.unwrap_or(lowest).min(lowest), attempt);
         let plugin = &self.settings.plugin;
         self.progress
             .remember(plugin, opened.destination.remembered())
@@ -194,6 +220,8 @@ impl Pipeline {
         if !opened.call_interval.is_zero() {
             between.pace = Some(self.shared.time.sleep(opened.call_interval));
         }
+        self.reject_below(lowest, between).await?;
+        self.progress.pass(SequenceNumber::new(lowest));
         between.idle_steps = match settled.in_progress {
             Some(_) if started.elapsed() < QUICK_STEP => between.idle_steps + 1,
             _ => 0,
@@ -237,6 +265,40 @@ impl Pipeline {
         self.progress
             .remember(plugin, opened.destination.remembered())
             .await;
+    }
+
+    /// The one place where a message is rejected, whoever rejects it. It comes just before the cursor
+    /// passes the message: a dead letter is there before the export goes on without it, and a message
+    /// that comes again after a restart, because one before it waits, leaves one letter all the same.
+    ///
+    /// Where the dead-letter stream takes nothing, the export waits for it, and shows why.
+    async fn reject_below(&mut self, lowest: u64, between: &mut Between) -> Result<(), Stopped> {
+        let is_due = |rejected: &mut Rejected| rejected.number() < lowest;
+        let mut due: Vec<_> = between.rejected.extract_if(.., is_due).collect();
+        due.sort_by_key(Rejected::number);
+        let (shown, mut backoff, mut has_waited) = (self.progress.shown(), self.backoff(), false);
+        let (letters, mut written) = (self.letters.clone(), 0);
+        while let (Some(letters), Some(rest @ [_, ..])) = (&letters, due.get(written..)) {
+            let now = self.shared.time.now();
+            match letters.append_some(rest, now).await {
+                Ok(count) => {
+                    self.progress.meter.dead_letters_written(count as u64);
+                    written += count;
+                }
+                Err(Error::Closing) => return Err(Stopped),
+                Err(error) => {
+                    self.progress.fail(letters.refusal(&error), now);
+                    has_waited = true;
+                    between.slot = None;
+                    self.pause(backoff.pause(None).min(LOOK_AGAIN)).await?;
+                }
+            }
+        }
+        if has_waited {
+            self.progress.show_again(shown);
+        }
+        self.progress.note_rejected(&due);
+        Ok(())
     }
 
     fn count(
@@ -303,8 +365,7 @@ impl Pipeline {
                 }
                 Err(reason) => {
                     self.progress.fail(reason, self.shared.time.now());
-                    // What is missing is somebody's next step, so look again soon.
-                    let pause = backoff.pause(None).min(Duration::from_secs(10));
+                    let pause = backoff.pause(None).min(LOOK_AGAIN);
                     self.pause(pause).await?;
                 }
             }
@@ -406,4 +467,4 @@ struct AfterCall {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use millstream_streams::{Cursor, Error, SequenceNumber, Store, Timestamp};
 
-use super::batch::BatchRule;
 use super::memory;
 use super::meter::Meter;
-use super::settle::Settled;
+use super::settle::{Rejected, Settled};
 
 /// The place and the state of one export of one stream.
 pub(super) struct Progress {
@@ -81,27 +80,24 @@ impl Progress {
         }
     }
 
-    /// Counts messages that the plugin could never take.
-    pub(super) fn note_too_large(&mut self, too_large: &[(u64, usize)], rule: &BatchRule) {
+    /// Counts messages that can never be delivered.
+    pub(super) fn note_rejected(&mut self, rejected: &[Rejected]) {
         let (stream, export) = (&self.stream, &self.export);
-        for (number, size) in too_large {
-            let reason = format!(
-                "its {size} bytes are more than the plugin takes ({})",
-                rule.message_bytes
-            );
+        for one in rejected {
+            let (number, reason) = (one.number(), &one.reason);
             tracing::warn!(stream, export, number, reason, "message rejected");
-            self.cursor.last_error = Some(format!("message {number} was rejected: {reason}"));
+            // Where something is wrong for all messages, that is what an operator has to see.
+            if !self.meter.is_failing() {
+                self.cursor.last_error = Some(one.to_string());
+            }
         }
-        self.cursor.rejected_messages += too_large.len() as u64;
-        self.unsaved |= !too_large.is_empty();
+        self.cursor.rejected_messages += rejected.len() as u64;
+        self.unsaved |= !rejected.is_empty();
     }
 
     /// Brings the cursor to where a call has left it.
     pub(super) fn apply(&mut self, settled: &Settled, lowest_unsettled: u64, attempt: Timestamp) {
         let (stream, export) = (&self.stream, &self.export);
-        for (number, reason) in &settled.rejected {
-            tracing::warn!(stream, export, number, reason, "message rejected");
-        }
         if let Some(error) = &settled.error
             && self.cursor.last_error.as_ref() != Some(error)
         {
@@ -111,7 +107,6 @@ impl Progress {
         }
         self.cursor.delivered_messages += settled.delivered_messages;
         self.cursor.delivered_bytes += settled.delivered_bytes;
-        self.cursor.rejected_messages += settled.rejected.len() as u64;
         self.cursor.last_attempt = Some(attempt);
         self.cursor.last_error.clone_from(&settled.error);
         self.meter.set_failing(settled.pause.is_some());
@@ -129,6 +124,18 @@ impl Progress {
         self.cursor.last_error = Some(reason);
         self.unsaved = true;
         self.meter.set_failing(true);
+    }
+
+    /// The error that everybody sees, and whether another try will follow.
+    pub(super) fn shown(&self) -> (Option<String>, bool) {
+        (self.cursor.last_error.clone(), self.meter.is_failing())
+    }
+
+    /// Shows what was shown before [`Self::fail`], whose reason is gone.
+    pub(super) fn show_again(&mut self, (error, failing): (Option<String>, bool)) {
+        self.cursor.last_error = error;
+        self.unsaved = true;
+        self.meter.set_failing(failing);
     }
 
     /// Saves the cursor if it has changed.

@@ -45,6 +45,10 @@ pub(crate) struct ExportSettings {
     pub(crate) batch_interval_millis: Option<u64>,
     pub(crate) priority: u8,
     pub(crate) disabled: bool,
+    /// The stream that takes rejected messages, where the export itself names one. Left out where it
+    /// does not, so that the text of exports without one stays what it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) dead_letters: Option<String>,
 }
 
 impl ExportSettings {
@@ -68,6 +72,7 @@ impl ExportSettings {
             batch_interval_millis: export.batch_interval.map(config::Span::as_millis),
             priority: export.priority,
             disabled: export.disabled,
+            dead_letters: export.dead_letters.clone(),
         };
         streams::Export {
             identifier: export.identifier.clone(),
@@ -91,6 +96,7 @@ impl ExportSettings {
             batch_interval_millis: export.batch_interval_millis.map(|interval| interval.get()),
             priority: u8::try_from(export.priority.get()).unwrap_or(u8::MAX),
             disabled: export.disabled,
+            dead_letters: None,
         };
         let stored = settings.to_stored();
         if Self::from_stored(&stored).is_none() {
@@ -103,6 +109,15 @@ impl ExportSettings {
             ),
             settings: stored,
         })
+    }
+
+    /// Keeps in an export that a client updates what the protocol has no field for.
+    pub(crate) fn keep_unsaid(before: &streams::Export, after: &mut streams::Export) {
+        let named = Self::from_stored(&before.settings).and_then(|before| before.dead_letters);
+        if let (Some(named), Some(mut settings)) = (named, Self::from_stored(&after.settings)) {
+            settings.dead_letters = Some(named);
+            after.settings = settings.to_stored();
+        }
     }
 
     /// The export as a describe shows it; none if the stored text is not of this program.
@@ -239,6 +254,22 @@ mod tests {
         export.start_sequence_number = Some(7.try_into().unwrap());
         let stored = ExportSettings::from_wire(&export).unwrap();
         assert_eq!(ExportSettings::to_wire(&stored), Some(export));
+    }
+
+    #[test]
+    fn an_update_over_the_protocol_keeps_the_dead_letter_stream() {
+        let wire = Export::new("e".parse().unwrap(), Destination::IotSitewise);
+        let plain = ExportSettings::from_wire(&wire).unwrap();
+        let mut settings = ExportSettings::from_stored(&plain.settings).unwrap();
+        settings.dead_letters = Some("dead".into());
+        let mut named = plain.clone();
+        named.settings = settings.to_stored();
+        let mut after = plain.clone();
+        ExportSettings::keep_unsaid(&named, &mut after);
+        assert_eq!(after, named);
+        let mut unnamed = plain.clone();
+        ExportSettings::keep_unsaid(&plain, &mut unnamed);
+        assert_eq!(unnamed, plain);
     }
 
     #[test]

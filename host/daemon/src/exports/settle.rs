@@ -1,6 +1,7 @@
 //! What becomes of each message of a batch. No input and output here: answers in, decisions out.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::time::Duration;
 
 use millstream_runtime::{Disposition, ExportFailure, Exported, Message, Undelivered};
@@ -18,13 +19,31 @@ pub(crate) struct Settling {
     lone_crashes: u32,
 }
 
+/// A message that can never be delivered, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Rejected {
+    pub(crate) message: Message,
+    pub(crate) reason: String,
+}
+
+impl Rejected {
+    pub(crate) fn number(&self) -> u64 {
+        self.message.sequence_number
+    }
+}
+
+impl fmt::Display for Rejected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "message {} was rejected: {}", self.number(), self.reason)
+    }
+}
+
 /// What one call has changed.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Settled {
     pub(crate) delivered_messages: u64,
     pub(crate) delivered_bytes: u64,
-    /// Messages that can never be delivered, and why.
-    pub(crate) rejected: Vec<(u64, String)>,
+    pub(crate) rejected: Vec<Rejected>,
     /// Why not everything was delivered, in words for the operator; none if all was.
     pub(crate) error: Option<String>,
     /// How far work is that goes on with the next call; none if there is no such work.
@@ -57,6 +76,11 @@ impl Settling {
     /// Whether what is current is all that is left.
     pub(crate) fn is_last(&self) -> bool {
         self.groups.len() <= 1
+    }
+
+    /// Everything that still has to be delivered, in order.
+    pub(crate) fn left(&self) -> impl Iterator<Item = &Message> {
+        self.groups.iter().flatten()
     }
 
     /// Everything below this number is settled.
@@ -118,7 +142,7 @@ impl Settling {
                     reason,
                     ..
                 }) => {
-                    settled.rejected.push((message.sequence_number, reason));
+                    settled.rejected.push(Rejected { message, reason });
                 }
                 Some(Undelivered {
                     disposition: Disposition::Retry,
@@ -132,10 +156,8 @@ impl Settling {
                 }
             }
         }
-        if let Some((number, reason)) = settled.rejected.first() {
-            settled
-                .error
-                .get_or_insert_with(|| format!("message {number} was rejected: {reason}"));
+        if let Some(first) = settled.rejected.first() {
+            settled.error.get_or_insert_with(|| first.to_string());
         }
         if !again.is_empty() {
             settled.in_progress = exported.in_progress;
@@ -167,7 +189,10 @@ impl Settling {
         let reason = format!("the plugin crashed on it {LONE_CRASHES} times: {failure}");
         settled.rejected = group
             .into_iter()
-            .map(|message| (message.sequence_number, reason.clone()))
+            .map(|message| Rejected {
+                message,
+                reason: reason.clone(),
+            })
             .collect();
         settled
     }
@@ -243,7 +268,14 @@ mod tests {
             (settled.delivered_messages, settled.delivered_bytes),
             (2, 20)
         );
-        assert_eq!(settled.rejected, [(7, "reason 2".to_owned())]);
+        let [rejected] = &settled.rejected[..] else {
+            panic!("{:?}", settled.rejected);
+        };
+        assert_eq!(
+            (rejected.number(), rejected.reason.as_str()),
+            (7, "reason 2")
+        );
+        assert_eq!(rejected.message.payload.len(), 10);
         assert_eq!(settled.pause, Some(None));
         assert_eq!(numbers(&settling), [6, 9]);
         assert_eq!(settling.lowest_unsettled(), 6);
@@ -318,7 +350,7 @@ mod tests {
                 "the cursor never goes back"
             );
             delivered += settled.delivered_messages;
-            rejected.extend(settled.rejected.into_iter().map(|(number, _)| number));
+            rejected.extend(settled.rejected.iter().map(Rejected::number));
             calls += 1;
             assert!(calls < 20);
         }

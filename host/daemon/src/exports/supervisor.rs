@@ -6,19 +6,24 @@ use std::time::Duration;
 
 use millstream_runtime::CancelReason;
 use millstream_streams::{Store, StreamInfo};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::canceling;
+use super::dead_letters::{Letters, Routes};
 use super::destination::PluginDestinations;
 use super::meter::{Meter, Uploaded};
 use super::pipeline::{Pipeline, Shared};
 use super::progress::Progress;
+use super::requeue::{Order, Report, Requeue};
 use super::settings::ExportSettings;
 use super::slots::Slots;
-use crate::config;
+use crate::config::Config;
 use crate::plugins::Plugins;
 use crate::time::SystemTime;
+
+/// Reports that wait for whoever asked for them; then sending again waits too.
+const REPORTS: usize = 64;
 
 /// One export of one stream.
 type Key = (String, String);
@@ -29,6 +34,8 @@ pub(crate) struct Supervisor {
     shared: Shared,
     grace: Duration,
     running: Arc<Mutex<HashMap<Key, Running>>>,
+    /// Dead letters that are sent again; of an export one lot at a time.
+    requeues: Arc<Mutex<HashMap<Key, Running>>>,
     /// What each export has done, for as long as it exists.
     meters: Arc<Mutex<HashMap<Key, Arc<Meter>>>>,
 }
@@ -39,12 +46,8 @@ struct Running {
 }
 
 impl Supervisor {
-    pub(crate) fn new(
-        store: Store,
-        plugins: Arc<Plugins>,
-        options: &config::Exports,
-        rest_after: Duration,
-    ) -> Self {
+    pub(crate) fn new(store: Store, plugins: Arc<Plugins>, config: &Config) -> Self {
+        let options = &config.exports;
         let destinations = PluginDestinations {
             plugins,
             store: store.clone(),
@@ -55,15 +58,18 @@ impl Supervisor {
             time: Arc::new(SystemTime),
             uploaded: Arc::default(),
             slots: Slots::new(options.parallel),
+            lanes: Arc::default(),
+            routes: Arc::new(Routes::new(config)),
             linger: options.linger.0,
             retry_first: options.retry_first.0,
             retry_longest: options.retry_longest.0,
-            rest_after,
+            rest_after: config.plugins.rest_after.0,
         };
         Self {
             shared,
             grace: options.shutdown_grace.0,
             running: Arc::default(),
+            requeues: Arc::default(),
             meters: Arc::default(),
         }
     }
@@ -78,6 +84,89 @@ impl Supervisor {
     /// What all exports together have carried away.
     pub(crate) fn uploaded(&self) -> &Uploaded {
         &self.shared.uploaded
+    }
+
+    /// The stream that takes the rejected messages of an export; none if they are only counted.
+    pub(crate) fn dead_letter_stream(
+        &self,
+        stream: &str,
+        settings: &ExportSettings,
+    ) -> Option<String> {
+        self.shared.routes.of(stream, settings)
+    }
+
+    /// The dead letters of an export.
+    ///
+    /// # Errors
+    ///
+    /// A sentence for the operator.
+    pub(crate) fn dead_letters(&self, stream: &str, export: &str) -> Result<Letters, String> {
+        let settings = self.settings(stream, export)?;
+        let target = self.dead_letter_stream(stream, &settings).ok_or_else(|| {
+            format!(
+                "the export {export} of {stream} has no dead-letter stream: set dead-letters in its \
+                 [[stream.export]], or in [plugin.{}] if a client declared it",
+                settings.plugin
+            )
+        })?;
+        Letters::new(self.shared.store.clone(), target, stream, export)
+            .map_err(|error| format!("the dead letters cannot be read: {error}"))
+    }
+
+    /// Begins to send dead letters of an export again. What becomes of each comes out of the channel;
+    /// if that is dropped, it ends behind the call that is under way.
+    ///
+    /// # Errors
+    ///
+    /// A sentence for the operator.
+    pub(crate) fn requeue(&self, order: Order) -> Result<mpsc::Receiver<Report>, String> {
+        let (stream, export) = (order.stream.clone(), order.export.clone());
+        let letters = self.dead_letters(&stream, &export)?;
+        let settings = self.settings(&stream, &export)?;
+        if settings.disabled {
+            return Err(format!(
+                "the export {export} of {stream} is disabled by its definition; enable it first"
+            ));
+        }
+        let key = (stream.clone(), export.clone());
+        let mut requeues = lock(&self.requeues);
+        requeues.retain(|_, running| !running.task.is_finished());
+        if requeues.contains_key(&key) {
+            return Err(format!(
+                "dead letters of the export {export} of {stream} are being sent again already; wait \
+                 until that is done"
+            ));
+        }
+        let (stop, stopped) = watch::channel(false);
+        let (reports, receiver) = mpsc::channel(REPORTS);
+        let meter = Arc::clone(lock(&self.meters).entry(key.clone()).or_default());
+        let shared = self.shared.clone();
+        let requeue = Requeue::new(shared, settings, order, meter, stopped, reports);
+        let task = tokio::spawn(requeue.run(letters));
+        requeues.insert(key, Running { stop, task });
+        Ok(receiver)
+    }
+
+    fn settings(&self, stream: &str, export: &str) -> Result<ExportSettings, String> {
+        let info = self.shared.store.describe(stream);
+        let definition = info.map_err(|error| error.to_string())?.definition;
+        let mut exports = definition.exports.iter();
+        let found = exports
+            .find(|known| known.identifier == export)
+            .ok_or_else(|| {
+                let known = definition.exports.iter();
+                let known: Vec<_> = known.map(|export| export.identifier.as_str()).collect();
+                format!(
+                    "the stream {stream} has no export {export}; it has {}",
+                    if known.is_empty() {
+                        "none".to_owned()
+                    } else {
+                        known.join(", ")
+                    }
+                )
+            })?;
+        ExportSettings::from_stored(&found.settings)
+            .ok_or_else(|| format!("the stored settings of the export {export} are not readable"))
     }
 
     /// Starts every export of a stream that is enabled and does not run.
@@ -163,10 +252,11 @@ impl Supervisor {
     }
 
     fn take(&self, which: impl Fn(&Key) -> bool) -> Vec<Running> {
-        lock(&self.running)
-            .extract_if(|key, _| which(key))
-            .map(|(_, running)| running)
-            .collect()
+        let mut taken = Vec::new();
+        for tasks in [&self.running, &self.requeues] {
+            taken.extend(lock(tasks).extract_if(|key, _| which(key)));
+        }
+        taken.into_iter().map(|(_, running)| running).collect()
     }
 
     async fn end(&self, stopping: Vec<Running>, grace: Duration) {

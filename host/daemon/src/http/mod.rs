@@ -2,8 +2,10 @@
 //!
 //! One router ([`answer`]) behind two doors: a Unix socket in the data folder, which is always there
 //! and which only this user may open ([`socket`]); and a TCP address, which is off unless the
-//! configuration names one. `millstream status` comes through the first.
+//! configuration names one. `millstream status` comes through the first, and so do requests about
+//! exports ([`exports`]), which the second does not take.
 
+pub(crate) mod exports;
 pub(crate) mod socket;
 
 use std::convert::Infallible;
@@ -12,7 +14,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
@@ -29,8 +32,20 @@ use crate::status::{Observer, metrics};
 const CONNECTIONS: usize = 16;
 /// A peer that has not sent its request by then is none.
 const REQUEST_TIME: Duration = Duration::from_secs(10);
-/// A connection ends after this time, whatever is under way.
+/// A connection over TCP ends after this time, whatever is under way. One over the socket may take
+/// longer: sending dead letters again goes on for as long as there are some.
 const CONNECTION_TIME: Duration = Duration::from_secs(300);
+
+type Answer = Response<BoxBody<Bytes, Infallible>>;
+
+/// Where somebody comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Door {
+    /// Anywhere: he may look.
+    Tcp,
+    /// This user's own processes: he may also ask for something.
+    Unix,
+}
 
 /// Binds the TCP door.
 ///
@@ -48,7 +63,7 @@ pub(crate) async fn serve_tcp(listener: TcpListener, observer: Observer) -> Infa
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let accepted = listener.accept().await.map(|(socket, _)| socket);
-        admit(accepted, &places, &observer).await;
+        admit(Door::Tcp, accepted, &places, &observer).await;
     }
 }
 
@@ -57,11 +72,12 @@ pub(crate) async fn serve_unix(listener: UnixListener, observer: Observer) -> In
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let accepted = listener.accept().await.map(|(socket, _)| socket);
-        admit(accepted, &places, &observer).await;
+        admit(Door::Unix, accepted, &places, &observer).await;
     }
 }
 
 async fn admit(
+    door: Door,
     accepted: std::io::Result<impl AsyncRead + AsyncWrite + Unpin + Send + 'static>,
     places: &Arc<Semaphore>,
     observer: &Observer,
@@ -78,12 +94,16 @@ async fn admit(
     };
     let observer = observer.clone();
     tokio::spawn(async move {
-        let service = service_fn(|request| answer(request, &observer));
+        let service = service_fn(|request| answer(door, request, &observer));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(REQUEST_TIME)
             .serve_connection(TokioIo::new(socket), service);
-        if let Ok(Err(error)) = tokio::time::timeout(CONNECTION_TIME, connection).await {
+        let ended = match door {
+            Door::Tcp => tokio::time::timeout(CONNECTION_TIME, connection).await,
+            Door::Unix => Ok(connection.await),
+        };
+        if let Ok(Err(error)) = ended {
             tracing::debug!(%error, "a connection for HTTP ended early");
         }
         drop(place);
@@ -91,9 +111,13 @@ async fn admit(
 }
 
 async fn answer(
+    door: Door,
     request: Request<Incoming>,
     observer: &Observer,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+) -> Result<Answer, Infallible> {
+    if door == Door::Unix && request.method() == Method::POST {
+        return Ok(exports::answer(request, observer.service.exports()).await);
+    }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let sentence = "only GET is understood here\n";
         return Ok(text(StatusCode::METHOD_NOT_ALLOWED, sentence));
@@ -101,10 +125,10 @@ async fn answer(
     Ok(match request.uri().path() {
         "/metrics" => {
             let body = metrics::render(observer.picture().await);
-            response(StatusCode::OK, metrics::CONTENT_TYPE, body)
+            response(StatusCode::OK, metrics::CONTENT_TYPE, whole(body))
         }
         "/status" => match serde_json::to_string(&observer.picture().await.status) {
-            Ok(body) => response(StatusCode::OK, "application/json", body),
+            Ok(body) => response(StatusCode::OK, "application/json", whole(body)),
             Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
         },
         "/health" => match observer.failure() {
@@ -118,12 +142,20 @@ async fn answer(
     })
 }
 
-fn text(status: StatusCode, sentence: impl Into<String>) -> Response<Full<Bytes>> {
-    response(status, "text/plain; charset=utf-8", sentence.into())
+fn text(status: StatusCode, sentence: impl Into<String>) -> Answer {
+    response(status, "text/plain; charset=utf-8", whole(sentence.into()))
 }
 
-fn response(status: StatusCode, content_type: &'static str, body: String) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(body)));
+fn whole(body: String) -> BoxBody<Bytes, Infallible> {
+    Full::new(Bytes::from(body)).boxed()
+}
+
+fn response(
+    status: StatusCode,
+    content_type: &'static str,
+    body: BoxBody<Bytes, Infallible>,
+) -> Answer {
+    let mut response = Response::new(body);
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));

@@ -4,17 +4,23 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, Empty, Limited};
+use bytes::{Bytes, BytesMut};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::net::{UnixListener, UnixStream};
 
 use crate::status::Status;
 
 /// How long a host may take to answer.
 const ANSWER_TIME: Duration = Duration::from_secs(30);
-/// The longest answer, in bytes: some ten thousand streams.
+const TOO_LONG: &str = "it takes too long";
+/// The longest sentence of a refusal, in bytes.
+const LONGEST_REFUSAL: usize = 64 << 10;
+/// The longest answer or line of one, in bytes: some ten thousand streams.
 const LONGEST: usize = 64 << 20;
 
 /// Where the socket of a data folder is.
@@ -47,9 +53,9 @@ pub(crate) fn bind(data: &Path) -> Result<UnixListener, String> {
     })
 }
 
-/// Why a host did not say how it is.
+/// Why a host did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum StatusError {
+pub(crate) enum HostError {
     /// There is none.
     #[error(
         "no host runs on the data folder {folder} ({reason}); start one with `millstream run`, or name its configuration with --config"
@@ -61,53 +67,115 @@ pub(crate) enum StatusError {
         reason: String,
     },
     /// It is there.
-    #[error("the host on the data folder {folder} does not say how it is: {reason}")]
+    #[error("the host on the data folder {folder} does not answer as it should: {reason}")]
     NoAnswer {
         /// Where it runs.
         folder: String,
         /// What went wrong.
         reason: String,
     },
+    /// It says why not.
+    #[error("{0}")]
+    Refused(String),
 }
 
-/// Asks the host that runs on a data folder.
-pub(crate) async fn ask(data: &Path) -> Result<Status, StatusError> {
-    let folder = data.display().to_string();
+/// Asks the host that runs on a data folder how it is.
+pub(crate) async fn ask(data: &Path) -> Result<Status, HostError> {
+    let no_answer = |reason: String| no_answer(data, reason);
+    let request = Request::get("/status");
+    let answered = converse(data, request, Bytes::new(), async |body: Incoming| {
+        let body = Limited::new(body, LONGEST).collect().await;
+        let body = body.map_err(|error| no_answer(error.to_string()))?;
+        serde_json::from_slice(&body.to_bytes()).map_err(|error| no_answer(error.to_string()))
+    });
+    let answered = tokio::time::timeout(ANSWER_TIME, answered).await;
+    answered.unwrap_or_else(|_| Err(no_answer(TOO_LONG.into())))
+}
+
+/// Asks the host that runs on a data folder for something, and takes each line of the answer as it
+/// comes, for as long as it takes.
+pub(crate) async fn order<T: DeserializeOwned>(
+    data: &Path,
+    path: &str,
+    order: &impl Serialize,
+    mut take: impl FnMut(T),
+) -> Result<(), HostError> {
+    let no_answer = |reason: String| no_answer(data, reason);
+    let order = serde_json::to_vec(order).map_err(|error| no_answer(error.to_string()))?;
+    converse(
+        data,
+        Request::post(path),
+        order.into(),
+        async |mut body: Incoming| {
+            let mut buffer = BytesMut::new();
+            while let Some(frame) = body.frame().await {
+                let frame = frame.map_err(|error| no_answer(error.to_string()))?;
+                if let Some(data) = frame.data_ref() {
+                    buffer.extend_from_slice(data);
+                }
+                while let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
+                    let line = buffer.split_to(end + 1);
+                    take(
+                        serde_json::from_slice(&line)
+                            .map_err(|error| no_answer(error.to_string()))?,
+                    );
+                }
+                if buffer.len() > LONGEST {
+                    return Err(no_answer("a line of its answer does not end".into()));
+                }
+            }
+            Ok(())
+        },
+    )
+    .await
+}
+
+/// Sends a request and reads the body of the answer.
+async fn converse<T>(
+    data: &Path,
+    request: hyper::http::request::Builder,
+    body: Bytes,
+    read: impl AsyncFnOnce(Incoming) -> Result<T, HostError>,
+) -> Result<T, HostError> {
+    let no_answer = |reason: String| no_answer(data, reason);
+    let say = |error: hyper::Error| no_answer(error.to_string());
     let socket = UnixStream::connect(path(data)).await;
-    let socket = socket.map_err(|error| StatusError::NoHost {
-        folder: folder.clone(),
+    let socket = socket.map_err(|error| HostError::NoHost {
+        folder: data.display().to_string(),
         reason: error.to_string(),
     })?;
-    let answer = tokio::time::timeout(ANSWER_TIME, converse(socket)).await;
-    answer
-        .unwrap_or_else(|_| Err("it takes too long".into()))
-        .map_err(|reason| StatusError::NoAnswer { folder, reason })
-}
-
-async fn converse(socket: UnixStream) -> Result<Status, String> {
-    let say = |error: hyper::Error| error.to_string();
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(socket))
         .await
         .map_err(say)?;
-    let request = Request::get("/status")
+    let request = request
         .header(hyper::header::HOST, "localhost")
-        .body(Empty::<Bytes>::new())
-        .map_err(|error| error.to_string())?;
-    let answered = async {
-        let response = sender.send_request(request).await.map_err(say)?;
-        if response.status() != StatusCode::OK {
-            return Err(format!("it answers {}", response.status()));
+        .body(Full::new(body))
+        .map_err(|error| no_answer(error.to_string()))?;
+    // It drops the sender at its end, and with that the connection ends.
+    let answered = async move {
+        let head = tokio::time::timeout(ANSWER_TIME, sender.send_request(request)).await;
+        let head = head.map_err(|_| no_answer(TOO_LONG.into()))?;
+        let (head, body) = head.map_err(say)?.into_parts();
+        if head.status == StatusCode::OK {
+            return read(body).await;
         }
-        let body = Limited::new(response.into_body(), LONGEST).collect().await;
-        let body = body.map_err(|error| error.to_string())?.to_bytes();
-        serde_json::from_slice(&body).map_err(|error| error.to_string())
+        let reason = Limited::new(body, LONGEST_REFUSAL).collect().await;
+        let reason = reason.map_err(|error| no_answer(error.to_string()))?;
+        let reason = String::from_utf8_lossy(&reason.to_bytes())
+            .trim()
+            .to_owned();
+        Err(match head.status {
+            StatusCode::BAD_REQUEST => HostError::Refused(reason),
+            status => no_answer(format!("it answers {status}: {reason}")),
+        })
     };
-    tokio::select! {
-        biased;
-        answer = answered => answer,
-        ended = connection => Err(match ended {
-            Ok(()) => "it closed the connection".into(),
-            Err(error) => error.to_string(),
-        }),
+    let (answered, _) = tokio::join!(answered, connection);
+    answered
+}
+
+fn no_answer(data: &Path, reason: String) -> HostError {
+    HostError::NoAnswer {
+        folder: data.display().to_string(),
+        reason,
     }
 }

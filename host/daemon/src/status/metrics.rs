@@ -180,6 +180,16 @@ const EXPORT: &[Metric<ExportStatus>] = &[
         |export| export.retried_messages,
     ),
     counter(
+        "millstream_export_dead_letters",
+        "Rejected messages appended to the dead-letter stream of the export",
+        |export| export.dead_letters,
+    ),
+    counter(
+        "millstream_export_requeued_messages",
+        "Dead letters delivered when they were sent again; they are not among the delivered messages",
+        |export| export.requeued_messages,
+    ),
+    counter(
         "millstream_export_http_sent_bytes",
         "Bytes that the export sent over HTTP, heads by estimate",
         |export| export.http_sent,

@@ -105,6 +105,8 @@ pub(crate) struct ExportStatus {
     pub(crate) delivered_bytes: u64,
     pub(crate) rejected_messages: u64,
     pub(crate) missed_messages: u64,
+    /// Where rejected messages go; none if they are only counted.
+    pub(crate) dead_letter_stream: Option<String>,
     /// Milliseconds since the epoch; 0 if nothing was tried.
     pub(crate) last_export_time: u64,
     pub(crate) error_message: String,
@@ -115,6 +117,10 @@ pub(crate) struct ExportStatus {
     pub(crate) calls: u64,
     pub(crate) failed_calls: u64,
     pub(crate) retried_messages: u64,
+    /// Rejected messages that were appended to the dead-letter stream.
+    pub(crate) dead_letters: u64,
+    /// Dead letters that were delivered when they were sent again.
+    pub(crate) requeued_messages: u64,
     pub(crate) http_sent: u64,
     pub(crate) http_received: u64,
 }
@@ -212,6 +218,9 @@ impl Observer {
                     .as_ref()
                     .map(|settings| settings.plugin.clone())
                     .unwrap_or_default(),
+                dead_letter_stream: settings
+                    .as_ref()
+                    .and_then(|settings| self.service.exports().dead_letter_stream(name, settings)),
                 state: match settings {
                     Some(settings) if settings.disabled => ExportState::Disabled,
                     _ if meter.is_failing() => ExportState::Failing,
@@ -260,12 +269,15 @@ fn export_status(identifier: String, cursor: Cursor, meter: &Meter) -> ExportSta
         delivered_bytes: cursor.delivered_bytes,
         rejected_messages: cursor.rejected_messages,
         missed_messages: cursor.missed_messages,
+        dead_letter_stream: None,
         last_export_time: cursor.last_attempt.map_or(0, |attempt| attempt.as_millis()),
         error_message: cursor.last_error.unwrap_or_default(),
         in_progress: meter.progress().unwrap_or_default(),
         calls,
         failed_calls: calls - meter.calls(Outcome::Delivered) - meter.calls(Outcome::InProgress),
         retried_messages: meter.retried_messages(),
+        dead_letters: meter.dead_letters(),
+        requeued_messages: meter.requeued_messages(),
         http_sent,
         http_received,
     }

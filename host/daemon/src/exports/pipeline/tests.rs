@@ -22,9 +22,10 @@ use crate::time::ManualTime;
 type Answer = Result<Exported, ExportFailure>;
 
 /// A call that waits for the test to answer it.
-struct Call {
+pub(in crate::exports) struct Call {
     export: String,
-    numbers: Vec<u64>,
+    pub(in crate::exports) numbers: Vec<u64>,
+    pub(in crate::exports) messages: Vec<Message>,
     /// What the destination remembers when it is called.
     remembered: Option<Arc<[u8]>>,
     /// The answer, and what is remembered after it.
@@ -32,20 +33,20 @@ struct Call {
 }
 
 impl Call {
-    fn answer(self, answer: Answer) {
+    pub(in crate::exports) fn answer(self, answer: Answer) {
         let remembered = self.remembered;
         assert!(self.answer.send((answer, remembered)).is_ok());
     }
 
-    fn deliver(self) {
+    pub(in crate::exports) fn deliver(self) {
         self.answer(Ok(Exported::default()));
     }
 
-    fn fail(self, failure: ExportFailure) {
+    pub(in crate::exports) fn fail(self, failure: ExportFailure) {
         self.answer(Err(failure));
     }
 
-    fn leave(self, undelivered: Vec<Undelivered>) {
+    pub(in crate::exports) fn leave(self, undelivered: Vec<Undelivered>) {
         self.answer(Ok(Exported {
             undelivered,
             in_progress: None,
@@ -71,7 +72,7 @@ impl Call {
 /// What a destination was told of: numbers, and whether the payload was there.
 type Told = (CancelReason, Vec<(u64, bool)>);
 
-fn unavailable(retry_after: Option<Duration>) -> ExportFailure {
+pub(in crate::exports) fn unavailable(retry_after: Option<Duration>) -> ExportFailure {
     ExportFailure::Unavailable {
         reason: "no route".into(),
         retry_after,
@@ -137,6 +138,7 @@ impl Destination for Fake {
                     .map(|message| message.sequence_number)
                     .collect(),
                 remembered: self.remembered.clone(),
+                messages: batch.to_vec(),
                 answer,
             };
             self.calls.send(call).unwrap();
@@ -177,9 +179,9 @@ impl Destination for Fake {
 type Running = (watch::Sender<bool>, JoinHandle<()>, Arc<Meter>);
 
 /// A store, a time and destinations in the hands of the test.
-struct Exports {
-    time: ManualTime,
-    shared: Shared,
+pub(in crate::exports) struct Exports {
+    pub(in crate::exports) time: ManualTime,
+    pub(in crate::exports) shared: Shared,
     calls: mpsc::UnboundedReceiver<Call>,
     told: Arc<Mutex<Vec<Told>>>,
     rests: Arc<AtomicUsize>,
@@ -193,7 +195,11 @@ const LONGEST: Duration = Duration::from_secs(300);
 
 impl Exports {
     /// One stream for each export, all with the name of the export.
-    async fn new(exports: &[&str], slots: usize, call_interval: Duration) -> Self {
+    pub(in crate::exports) async fn new(
+        exports: &[&str],
+        slots: usize,
+        call_interval: Duration,
+    ) -> Self {
         let folder = TempDir::new().unwrap();
         let time = ManualTime::new();
         let mut options = StoreOptions::new(folder.path());
@@ -228,6 +234,8 @@ impl Exports {
             }),
             time: Arc::new(time.clone()),
             slots: Slots::new(slots),
+            lanes: Arc::default(),
+            routes: Arc::default(),
             uploaded: Arc::default(),
             linger: LINGER,
             retry_first: FIRST,
@@ -246,7 +254,7 @@ impl Exports {
         }
     }
 
-    async fn append(&self, stream: &str, messages: usize) {
+    pub(in crate::exports) async fn append(&self, stream: &str, messages: usize) {
         let payloads = vec!["x".into(); messages];
         let store = &self.shared.store;
         store
@@ -255,8 +263,12 @@ impl Exports {
             .unwrap();
     }
 
-    fn start(&mut self, export: &str, batch_size: u64, priority: u8, interval: Option<Duration>) {
-        let settings = ExportSettings {
+    pub(in crate::exports) fn settings(
+        batch_size: u64,
+        priority: u8,
+        interval: Option<Duration>,
+    ) -> ExportSettings {
+        ExportSettings {
             source: Source::Plugin,
             plugin: "fake".into(),
             config: serde_json::Map::new(),
@@ -264,7 +276,18 @@ impl Exports {
             batch_interval_millis: interval.map(|interval| interval.as_secs() * 1000),
             priority,
             disabled: false,
-        };
+            dead_letters: None,
+        }
+    }
+
+    pub(in crate::exports) fn start(
+        &mut self,
+        export: &str,
+        batch_size: u64,
+        priority: u8,
+        interval: Option<Duration>,
+    ) {
+        let settings = Self::settings(batch_size, priority, interval);
         let (stop, stopped) = watch::channel(false);
         let meter = Arc::new(Meter::default());
         let progress = Progress::new(
@@ -279,24 +302,24 @@ impl Exports {
         self.running.insert(export.to_owned(), (stop, task, meter));
     }
 
-    async fn stop(&mut self, export: &str) {
+    pub(in crate::exports) async fn stop(&mut self, export: &str) {
         let (stop, task, _) = self.running.remove(export).unwrap();
         stop.send_replace(true);
         task.await.unwrap();
     }
 
-    fn meter(&self, export: &str) -> &Meter {
+    pub(in crate::exports) fn meter(&self, export: &str) -> &Meter {
         &self.running[export].2
     }
 
     /// What a describe would show.
-    fn cursor(&self, stream: &str) -> Cursor {
+    pub(in crate::exports) fn cursor(&self, stream: &str) -> Cursor {
         let mut info = self.shared.store.describe(stream).unwrap();
         info.cursors.remove(0).1
     }
 
     /// Waits until a describe shows something.
-    async fn shows(&self, stream: &str, wanted: impl Fn(&Cursor) -> bool) {
+    pub(in crate::exports) async fn shows(&self, stream: &str, wanted: impl Fn(&Cursor) -> bool) {
         let limit = Duration::from_secs(30);
         let shown = async {
             while !wanted(&self.cursor(stream)) {
@@ -307,7 +330,7 @@ impl Exports {
     }
 
     /// Waits until so many exports wait for a slot.
-    async fn queue(&self, length: usize) {
+    pub(in crate::exports) async fn queue(&self, length: usize) {
         let waiting = async {
             while self.shared.slots.waiting() != length {
                 tokio::task::yield_now().await;
@@ -317,13 +340,20 @@ impl Exports {
         tokio::time::timeout(limit, waiting).await.unwrap();
     }
 
-    async fn call(&mut self) -> Call {
+    pub(in crate::exports) async fn call(&mut self) -> Call {
         let limit = Duration::from_secs(30);
         let call = tokio::time::timeout(limit, self.calls.recv()).await;
         call.expect("a call comes").unwrap()
     }
 
-    fn no_call(&mut self) {
+    /// Lets the next pause pass, and says when that is, in milliseconds since the epoch.
+    pub(in crate::exports) async fn next_try(&self) -> u64 {
+        let pause = self.time.next_alarm().await;
+        self.time.advance(pause);
+        self.time.now().as_millis()
+    }
+
+    pub(in crate::exports) fn no_call(&mut self) {
         assert!(self.calls.try_recv().is_err(), "nothing was to be called");
     }
 }
