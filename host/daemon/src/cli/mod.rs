@@ -209,6 +209,7 @@ fn components(config: &Config) -> Result<Runtime, String> {
         },
         aws: config.aws.options(&config.base),
         bandwidth: config.exports.max_bandwidth.map(|rate| rate.0),
+        secrets: config.secrets(),
     })
     .map_err(|error| error.to_string())
 }
