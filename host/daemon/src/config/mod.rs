@@ -9,6 +9,7 @@ mod environment;
 mod problem;
 mod sections;
 mod server;
+mod tls_identity;
 mod units;
 
 use std::path::{Path, PathBuf};
