@@ -71,6 +71,9 @@ mod exporter;
 pub mod http;
 pub mod log;
 pub mod streams;
+#[cfg(feature = "tcp")]
+pub mod tcp;
+pub mod template;
 
 pub use contract::{
     ConfigError, Description, Disposition, ExportContext, ExportError, Failure, Limits, Message,
