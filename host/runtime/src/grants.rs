@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use crate::secrets::SecretName;
 use crate::tls::TlsIdentity;
 
 /// Everything that one instance was granted; the default is nothing at all.
@@ -24,6 +25,10 @@ pub struct Grants {
     pub read: Vec<String>,
     /// Addresses, and names of such, to connect sockets to.
     pub addresses: Vec<AddressGrant>,
+    /// Secrets that the host sets in headers and signs with, without showing them.
+    pub secrets: Vec<SecretName>,
+    /// Secrets that the component itself may read.
+    pub readable_secrets: Vec<SecretName>,
     /// Certificates that the host shows for the component, to the servers that each of them is for.
     pub tls_identities: Vec<Arc<TlsIdentity>>,
 }

@@ -5,7 +5,7 @@ use wasmtime::Engine;
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime_wasi::p2::bindings::sockets::ip_name_lookup;
 
-use crate::contract::millstream::plugin::{log, streams, types};
+use crate::contract::millstream::plugin::{log, secrets, streams, types};
 use crate::error::RuntimeError;
 use crate::state::State;
 
@@ -30,5 +30,6 @@ fn add_all(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     wasmtime_wasi_tls::p2::add_to_linker(linker, options.tls(true))?;
     types::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     log::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    secrets::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     streams::add_to_linker::<_, HasSelf<State>>(linker, |state| state)
 }

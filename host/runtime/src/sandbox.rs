@@ -17,6 +17,7 @@ use crate::http::{HttpAccess, TrafficCounter};
 use crate::limits::{Limits, MemoryLimiter};
 use crate::log::{LogOutput, PluginLog};
 use crate::runtime::Runtime;
+use crate::secrets::ReadableSecrets;
 use crate::sockets::{Lookups, SocketAccess};
 use crate::state::State;
 use crate::streams::{GrantedStreams, StreamAccess};
@@ -83,6 +84,10 @@ impl Sandbox {
             lookups: Lookups::new(),
             limiter: MemoryLimiter::new(self.limits.memory),
             log: Arc::clone(&self.log),
+            secrets: ReadableSecrets {
+                secrets: Arc::clone(runtime.secrets()),
+                grants: Arc::clone(&self.grants),
+            },
             streams: self.streams.as_ref().map(|streams| GrantedStreams {
                 streams: Arc::clone(streams),
                 grants: Arc::clone(&self.grants),

@@ -20,7 +20,7 @@ use crate::sandbox::Sandbox;
 use crate::streams::{BoxFuture, Message, ReadOptions, StreamAccess, StreamError};
 use crate::{
     CompileCommand, Component, CredentialsSource, Grants, Limits, Runtime, RuntimeError,
-    RuntimeOptions,
+    RuntimeOptions, Secrets,
 };
 
 /// The exporter that does what the first byte of a batch says.
@@ -86,19 +86,30 @@ pub(crate) struct Host {
 
 impl Host {
     pub(crate) fn new() -> Self {
-        Self::with_compiler(CompileCommand {
-            program: "/nonexistent".into(),
-            args: vec![],
-        })
+        Self::with_secrets(Secrets::default())
     }
 
     pub(crate) fn with_compiler(compiler: CompileCommand) -> Self {
+        Self::of(compiler, Secrets::default())
+    }
+
+    /// A runtime that has secrets.
+    pub(crate) fn with_secrets(secrets: Secrets) -> Self {
+        let compiler = CompileCommand {
+            program: "/nonexistent".into(),
+            args: vec![],
+        };
+        Self::of(compiler, secrets)
+    }
+
+    fn of(compiler: CompileCommand, secrets: Secrets) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let runtime = Runtime::new(RuntimeOptions {
             cache_dir: folder.path().join("cache"),
             compiler,
             credentials: CredentialsSource::None,
             bandwidth: None,
+            secrets,
         })
         .unwrap();
         Self { folder, runtime }
