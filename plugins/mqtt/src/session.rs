@@ -163,28 +163,19 @@ impl Session {
         }
     }
 
-    /// Writes what is gathered.
+    /// Writes what is gathered. That the broker has closed the connection shows when it is read from:
+    /// acknowledgements and a reason may have come before.
     pub(crate) fn flush(&mut self) -> Result<(), Fault> {
         if self.out.is_empty() {
             return Ok(());
         }
         let written = self.connection.write_all(&self.out);
+        let written = written.and_then(|()| self.connection.flush());
         self.out.clear();
-        if let Err(error) = written.and_then(|()| self.connection.flush()) {
-            // The reason may have come before the connection ended.
-            return Err(self.last_words().unwrap_or_else(|| error.into()));
-        }
         self.written = Instant::now();
-        Ok(())
-    }
-
-    fn last_words(&mut self) -> Option<Fault> {
-        loop {
-            match self.arrived() {
-                Ok(Some(_)) => {}
-                Err(fault @ Fault::Disconnected(_)) => return Some(fault),
-                Ok(None) | Err(_) => return None,
-            }
+        match written.map_err(Fault::from) {
+            Ok(()) | Err(Fault::Closed) => Ok(()),
+            Err(fault) => Err(fault),
         }
     }
 

@@ -152,14 +152,19 @@ impl Session {
         }
     }
 
-    /// Writes what is gathered.
+    /// Writes what is gathered. That the server has closed the connection shows when it is read from:
+    /// acknowledgements and a reason may have come before.
     pub(crate) fn flush(&mut self) -> Result<(), Fault> {
-        if !self.out.is_empty() {
-            self.connection.write_all(&self.out)?;
-            self.connection.flush()?;
-            self.out.clear();
+        if self.out.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let written = self.connection.write_all(&self.out);
+        let written = written.and_then(|()| self.connection.flush());
+        self.out.clear();
+        match written.map_err(Fault::from) {
+            Ok(()) | Err(Fault::Closed) => Ok(()),
+            Err(fault) => Err(fault),
+        }
     }
 
     /// What has come already; none if there is nothing.
@@ -233,6 +238,10 @@ impl From<io::Error> for Fault {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             ErrorKind::TimedOut => Self::TimedOut,
+            // How a peer that is gone shows, by who notices first.
+            ErrorKind::BrokenPipe | ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted => {
+                Self::Closed
+            }
             _ => Self::Broken(error),
         }
     }
