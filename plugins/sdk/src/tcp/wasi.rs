@@ -13,7 +13,7 @@ use wasip2::sockets::instance_network::instance_network;
 use wasip2::sockets::ip_name_lookup::resolve_addresses;
 use wasip2::sockets::network::{
     ErrorCode, IpAddress, IpAddressFamily, IpSocketAddress, Ipv4SocketAddress, Ipv6SocketAddress,
-    Network,
+    Network, network_error_code,
 };
 use wasip2::sockets::tcp::TcpSocket;
 use wasip2::sockets::tcp_create_socket::create_tcp_socket;
@@ -119,7 +119,7 @@ impl Connection {
                 Ok(bytes.len().min(buffer.len()))
             }
             Err(StreamError::Closed) => Ok(0),
-            Err(error) => Err(broken(&error)),
+            Err(error) => Err(unread(&error)),
         }
     }
 
@@ -137,12 +137,14 @@ impl Connection {
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let room = self.room()?;
         let chunk = bytes.get(..room.min(bytes.len())).unwrap_or(bytes);
-        self.output.write(chunk).map_err(|error| broken(&error))?;
+        self.output
+            .write(chunk)
+            .map_err(|error| unwritten(&error))?;
         Ok(chunk.len())
     }
 
     pub(super) fn flush(&mut self) -> io::Result<()> {
-        self.output.flush().map_err(|error| broken(&error))?;
+        self.output.flush().map_err(|error| unwritten(&error))?;
         // There is room again when the flush is done.
         self.room().map(|_| ())
     }
@@ -153,7 +155,7 @@ impl Connection {
             match self.output.check_write() {
                 Ok(0) => wait(&self.writable, self.deadline)?,
                 Ok(room) => return Ok(usize::try_from(room).unwrap_or(usize::MAX)),
-                Err(error) => return Err(broken(&error)),
+                Err(error) => return Err(unwritten(&error)),
             }
         }
     }
@@ -273,9 +275,30 @@ fn wait(pollable: &Pollable, deadline: Instant) -> io::Result<()> {
     }
 }
 
-fn broken(error: &StreamError) -> io::Error {
+/// A failed read. A peer that is gone is told from other faults, as the standard library does.
+fn unread(error: &StreamError) -> io::Error {
+    let StreamError::LastOperationFailed(error) = error else {
+        return io::ErrorKind::BrokenPipe.into();
+    };
+    let words = error.to_debug_string();
+    let kind = match network_error_code(error) {
+        Some(ErrorCode::ConnectionReset) => io::ErrorKind::ConnectionReset,
+        Some(ErrorCode::ConnectionAborted) => io::ErrorKind::ConnectionAborted,
+        // Errors of streams over TLS carry no code.
+        _ if words.contains("close_notify") || words.contains("reset by peer") => {
+            io::ErrorKind::ConnectionReset
+        }
+        _ => io::ErrorKind::Other,
+    };
+    io::Error::new(kind, words)
+}
+
+/// A failed write: nobody takes anything any more. Why, reading says.
+fn unwritten(error: &StreamError) -> io::Error {
     match error {
         StreamError::Closed => io::ErrorKind::BrokenPipe.into(),
-        StreamError::LastOperationFailed(error) => io::Error::other(error.to_debug_string()),
+        StreamError::LastOperationFailed(error) => {
+            io::Error::new(io::ErrorKind::ConnectionAborted, error.to_debug_string())
+        }
     }
 }
