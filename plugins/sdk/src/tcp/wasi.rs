@@ -13,7 +13,7 @@ use wasip2::sockets::instance_network::instance_network;
 use wasip2::sockets::ip_name_lookup::resolve_addresses;
 use wasip2::sockets::network::{
     ErrorCode, IpAddress, IpAddressFamily, IpSocketAddress, Ipv4SocketAddress, Ipv6SocketAddress,
-    Network, network_error_code,
+    Network,
 };
 use wasip2::sockets::tcp::TcpSocket;
 use wasip2::sockets::tcp_create_socket::create_tcp_socket;
@@ -275,20 +275,17 @@ fn wait(pollable: &Pollable, deadline: Instant) -> io::Result<()> {
     }
 }
 
-/// A failed read. A peer that is gone is told from other faults, as the standard library does.
+/// A failed read. A peer that is gone is told from other faults, as the standard library does. WASI 0.2
+/// gives words for that, and no code.
 fn unread(error: &StreamError) -> io::Error {
+    const GONE: [&str; 3] = ["reset by peer", "ConnectionReset", "close_notify"];
     let StreamError::LastOperationFailed(error) = error else {
         return io::ErrorKind::BrokenPipe.into();
     };
     let words = error.to_debug_string();
-    let kind = match network_error_code(error) {
-        Some(ErrorCode::ConnectionReset) => io::ErrorKind::ConnectionReset,
-        Some(ErrorCode::ConnectionAborted) => io::ErrorKind::ConnectionAborted,
-        // Errors of streams over TLS carry no code.
-        _ if words.contains("close_notify") || words.contains("reset by peer") => {
-            io::ErrorKind::ConnectionReset
-        }
-        _ => io::ErrorKind::Other,
+    let kind = match GONE.iter().any(|gone| words.contains(gone)) {
+        true => io::ErrorKind::ConnectionReset,
+        false => io::ErrorKind::Other,
     };
     io::Error::new(kind, words)
 }
