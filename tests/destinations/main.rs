@@ -15,4 +15,6 @@
 )]
 
 mod documents;
+mod mqtt;
+mod nats;
 mod setup;

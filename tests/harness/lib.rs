@@ -1,5 +1,5 @@
 //! What behaviour tests stand on: the real program ([`Host`]), the official SDK ([`python`]), a real
-//! emulator ([`Emulator`]), destinations that answer as they are told ([`HttpSink`], and [`Sink`] in
+//! emulator ([`Emulator`]), real servers ([`Nats`], [`Mosquitto`]), destinations that answer as they are told ([`HttpSink`], and [`Sink`] in
 //! the words of Kinesis), a line to a real peer that a test can spoil ([`Line`]), and a client that can
 //! send what no SDK sends ([`RawClient`]).
 //!
@@ -14,22 +14,28 @@
     reason = "a test fails by panicking"
 )]
 
+mod certificates;
 mod client;
 mod emulator;
 mod host;
 mod http_sink;
 mod line;
+mod mosquitto;
+mod nats;
 mod sink;
 mod wait;
 
 use std::path::PathBuf;
 use std::process::Command;
 
+pub use certificates::Certificates;
 pub use client::RawClient;
 pub use emulator::Emulator;
 pub use host::{Host, kinesis_config};
 pub use http_sink::{HttpAnswer, HttpRequest, HttpSink, Reserved};
 pub use line::{Line, Quality};
+pub use mosquitto::{Arrived, Mosquitto, Subscriber};
+pub use nats::{Nats, NatsMessage};
 pub use sink::{Answer, PutRecords, Sink};
 pub use wait::{eventually, eventually_within};
 
@@ -85,6 +91,15 @@ pub fn run_script(name: &str, args: &[&str]) -> String {
         "{name} failed:\n{printed}\n{complaint}"
     );
     printed
+}
+
+/// A server of a Debian package, wherever it lies.
+fn server(program: &str) -> Command {
+    let system = PathBuf::from("/usr/sbin").join(program);
+    match system.is_file() {
+        true => Command::new(system),
+        false => Command::new(program),
+    }
 }
 
 fn existing(path: PathBuf) -> PathBuf {

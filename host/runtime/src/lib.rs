@@ -51,6 +51,7 @@ mod producer;
 mod runtime;
 mod sandbox;
 mod secrets;
+mod sockets;
 mod state;
 mod stdout;
 mod stream_pattern;
@@ -58,6 +59,8 @@ mod streams;
 #[cfg(test)]
 mod testing;
 mod ticker;
+mod tls;
+mod trust;
 mod work;
 
 pub use compile::{CompileCommand, compile_file};
@@ -69,7 +72,8 @@ pub use exporter::{
     CancelReason, Canceled, Disposition, Exported, Exporter, ExporterSettings, Undelivered,
 };
 pub use grants::{
-    AddressGrant, FolderAccess, FolderGrant, Grants, HostGrant, HostPattern, InvalidGrant, Scheme,
+    AddressGrant, AddressTarget, FolderAccess, FolderGrant, Grants, HostGrant, HostPattern,
+    InvalidGrant, Scheme,
 };
 pub use http::{Bandwidth, Traffic};
 pub use limits::Limits;
@@ -78,3 +82,4 @@ pub use runtime::{Runtime, RuntimeOptions};
 pub use secrets::{InvalidSecretName, Secret, SecretName, SecretSource, SecretUnreadable, Secrets};
 pub use stream_pattern::StreamPattern;
 pub use streams::{BoxFuture, Message, ReadOptions, StreamAccess, StreamError};
+pub use tls::{TlsIdentity, UnusableIdentity};

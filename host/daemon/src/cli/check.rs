@@ -29,7 +29,7 @@ pub(super) async fn check(config: Config) -> Result<(), Failed> {
         }
         Err(reason) => findings.wrong(reason),
     }
-    check_folders(&config, &mut findings);
+    check_files(&config, &mut findings);
     check_dead_letters(&config, &mut findings);
     match findings.wrong {
         0 => Ok(()),
@@ -166,7 +166,7 @@ fn check_dead_letters(config: &Config, findings: &mut Findings) {
     }
 }
 
-fn check_folders(config: &Config, findings: &mut Findings) {
+fn check_files(config: &Config, findings: &mut Findings) {
     let plugins = config
         .plugin
         .iter()
@@ -176,6 +176,18 @@ fn check_folders(config: &Config, findings: &mut Findings) {
         .iter()
         .map(|producer| (&producer.name, &producer.grants));
     for (name, grants) in plugins.chain(producers) {
+        for identity in &grants.tls_identities {
+            let outcome = identity
+                .resolve(&config.base)
+                .and_then(|identity| identity.check().map_err(|problem| problem.to_string()));
+            match outcome {
+                Ok(()) => findings.good(format!(
+                    "{name} finds the certificate {}",
+                    config.path(&identity.certificate).display()
+                )),
+                Err(reason) => findings.wrong(format!("{name}: {reason}")),
+            }
+        }
         for folder in &grants.folders {
             let path = config.path(&folder.path);
             let outcome = if !path.is_dir() {

@@ -46,8 +46,8 @@ use exchange::Exchange;
 use pace::Line;
 use proxy::Proxies;
 
+pub(crate) use address::Reach;
 pub use bandwidth::Bandwidth;
-pub(crate) use client::system_roots;
 pub use traffic::Traffic;
 pub(crate) use traffic::TrafficCounter;
 

@@ -1,6 +1,7 @@
 //! The device's certificate and key, and whom it trusts.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -8,14 +9,14 @@ use rustls::{ClientConfig, RootCertStore};
 
 use super::IotCredentials;
 use crate::error::RuntimeError;
-use crate::http::system_roots;
+use crate::trust::system_roots;
 
 /// TLS that shows the device's certificate.
 pub(super) fn client_config(settings: &IotCredentials) -> Result<ClientConfig, RuntimeError> {
     let certificates = certificates(&settings.certificate)?;
     let key = private_key(&settings.private_key)?;
     let roots = match &settings.ca {
-        Some(path) => trusted(path)?,
+        Some(path) => Arc::new(trusted(path)?),
         None => system_roots(),
     };
     let provider = rustls::crypto::ring::default_provider().into();
