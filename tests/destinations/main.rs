@@ -15,4 +15,5 @@
 )]
 
 mod documents;
+mod kafka;
 mod setup;
