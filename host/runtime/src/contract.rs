@@ -6,7 +6,10 @@
 wasmtime::component::bindgen!({
     path: "../../wit",
     world: "exporter-plugin",
-    imports: { "millstream:plugin/streams": async },
+    imports: {
+        "millstream:plugin/secrets": async,
+        "millstream:plugin/streams": async,
+    },
     exports: { default: async },
     ownership: Borrowing { duplicate_if_necessary: true },
 });

@@ -5,6 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use crate::secrets::SecretName;
+
 /// Everything that one instance was granted; the default is nothing at all.
 #[derive(Debug, Clone, Default)]
 pub struct Grants {
@@ -21,6 +23,10 @@ pub struct Grants {
     pub read: Vec<String>,
     /// Addresses to connect sockets to.
     pub addresses: Vec<AddressGrant>,
+    /// Secrets that the host sets in headers and signs with, without showing them.
+    pub secrets: Vec<SecretName>,
+    /// Secrets that the component itself may read.
+    pub readable_secrets: Vec<SecretName>,
 }
 
 /// A grant that cannot be understood; the text says what would be right.

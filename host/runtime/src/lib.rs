@@ -27,7 +27,8 @@
 //!   header sizes and buffers that the host keeps for a guest are bounded too.
 //! * **Network.** Guests speak HTTP through one pooled client of the host, which checks the name of
 //!   every destination against the grants and then the address behind the name, owns TLS, and signs
-//!   requests to AWS services. Credentials never enter a guest.
+//!   requests to AWS services. Credentials never enter a guest, with one exception: a secret that the
+//!   grants let it read, for protocols that carry one inside ([`Secrets`]).
 
 mod cache;
 mod compile;
@@ -48,6 +49,7 @@ mod log;
 mod producer;
 mod runtime;
 mod sandbox;
+mod secrets;
 mod state;
 mod stdout;
 mod streams;
@@ -68,4 +70,5 @@ pub use http::{Bandwidth, Traffic};
 pub use limits::Limits;
 pub use producer::{ProducerEnd, ProducerSettings, StdoutTo};
 pub use runtime::{Runtime, RuntimeOptions};
+pub use secrets::{InvalidSecretName, Secret, SecretName, SecretSource, SecretUnreadable, Secrets};
 pub use streams::{BoxFuture, Message, ReadOptions, StreamAccess, StreamError};

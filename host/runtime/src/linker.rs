@@ -4,7 +4,7 @@
 use wasmtime::Engine;
 use wasmtime::component::{HasSelf, Linker};
 
-use crate::contract::millstream::plugin::{log, streams, types};
+use crate::contract::millstream::plugin::{log, secrets, streams, types};
 use crate::error::RuntimeError;
 use crate::state::State;
 
@@ -22,5 +22,6 @@ fn add_all(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
     types::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     log::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    secrets::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     streams::add_to_linker::<_, HasSelf<State>>(linker, |state| state)
 }

@@ -17,6 +17,7 @@ use crate::component::{Component, Origin};
 use crate::credentials::CredentialsSource;
 use crate::error::RuntimeError;
 use crate::http::{Bandwidth, HttpHost, Traffic};
+use crate::secrets::Secrets;
 use crate::state::State;
 use crate::ticker::Ticker;
 use crate::{engine, linker};
@@ -36,6 +37,8 @@ pub struct RuntimeOptions {
     pub credentials: CredentialsSource,
     /// The ceiling on what all components together send over HTTP; none if there is none.
     pub bandwidth: Option<Bandwidth>,
+    /// The secrets that the configuration names.
+    pub secrets: Secrets,
 }
 
 /// Loads components. Clones are cheap and mean the same runtime.
@@ -49,6 +52,7 @@ struct Inner {
     linker: Linker<State>,
     ticker: Ticker,
     http: Arc<HttpHost>,
+    secrets: Arc<Secrets>,
     cache: Arc<Cache>,
     compiler: CompileCommand,
     /// One compilation at a time: each takes much memory, and the second of the same file finds it
@@ -65,10 +69,12 @@ impl Runtime {
     /// [`RuntimeError::Engine`] if wasmtime cannot work on this machine.
     pub fn new(options: RuntimeOptions) -> Result<Self, RuntimeError> {
         let engine = engine::new()?;
+        let secrets = Arc::new(options.secrets);
         let inner = Inner {
             linker: linker::new(&engine)?,
             ticker: Ticker::start(&engine)?,
             http: Arc::new(HttpHost::new(options.credentials, options.bandwidth)),
+            secrets,
             cache: Arc::new(Cache::open(options.cache_dir, &engine)?),
             compiler: options.compiler,
             compiling: Mutex::new(()),
@@ -177,6 +183,10 @@ impl Runtime {
 
     pub(crate) fn http(&self) -> &Arc<HttpHost> {
         &self.inner.http
+    }
+
+    pub(crate) fn secrets(&self) -> &Arc<Secrets> {
+        &self.inner.secrets
     }
 }
 

@@ -19,6 +19,7 @@ use crate::http::{HttpAccess, TrafficCounter};
 use crate::limits::{Limits, MemoryLimiter};
 use crate::log::{LogOutput, PluginLog};
 use crate::runtime::Runtime;
+use crate::secrets::ReadableSecrets;
 use crate::state::State;
 use crate::streams::{GrantedStreams, StreamAccess};
 
@@ -79,6 +80,10 @@ impl Sandbox {
             http: HttpAccess::new(runtime.http(), self),
             limiter: MemoryLimiter::new(self.limits.memory),
             log: Arc::clone(&self.log),
+            secrets: ReadableSecrets {
+                secrets: Arc::clone(runtime.secrets()),
+                grants: Arc::clone(&self.grants),
+            },
             streams: self.streams.as_ref().map(|streams| GrantedStreams {
                 streams: Arc::clone(streams),
                 grants: Arc::clone(&self.grants),

@@ -8,10 +8,11 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
-use crate::contract::millstream::plugin::{log, streams, types};
+use crate::contract::millstream::plugin::{log, secrets, streams, types};
 use crate::http::HttpAccess;
 use crate::limits::MemoryLimiter;
 use crate::log::PluginLog;
+use crate::secrets::ReadableSecrets;
 use crate::streams::GrantedStreams;
 
 /// The data of a store.
@@ -22,6 +23,7 @@ pub(crate) struct State {
     pub(crate) http: HttpAccess,
     pub(crate) limiter: MemoryLimiter,
     pub(crate) log: Arc<PluginLog>,
+    pub(crate) secrets: ReadableSecrets,
     /// None where a component must not use streams at all, as in `describe`.
     pub(crate) streams: Option<GrantedStreams>,
 }
@@ -64,6 +66,12 @@ impl log::Host for State {
             log::Level::Trace => Level::TRACE,
         };
         self.log.write(level, &line);
+    }
+}
+
+impl secrets::Host for State {
+    async fn get(&mut self, name: String) -> Result<String, secrets::SecretError> {
+        Ok(self.secrets.get(&name).await?)
     }
 }
 

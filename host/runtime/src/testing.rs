@@ -13,7 +13,9 @@ use wit_parser::Resolve;
 
 use crate::component::Origin;
 use crate::streams::{BoxFuture, Message, ReadOptions, StreamAccess, StreamError};
-use crate::{CompileCommand, Component, CredentialsSource, Runtime, RuntimeError, RuntimeOptions};
+use crate::{
+    CompileCommand, Component, CredentialsSource, Runtime, RuntimeError, RuntimeOptions, Secrets,
+};
 
 /// The exporter that does what the first byte of a batch says.
 pub(crate) fn exporter() -> Vec<u8> {
@@ -62,19 +64,30 @@ pub(crate) struct Host {
 
 impl Host {
     pub(crate) fn new() -> Self {
-        Self::with_compiler(CompileCommand {
-            program: "/nonexistent".into(),
-            args: vec![],
-        })
+        Self::with_secrets(Secrets::default())
     }
 
     pub(crate) fn with_compiler(compiler: CompileCommand) -> Self {
+        Self::of(compiler, Secrets::default())
+    }
+
+    /// A runtime that has secrets.
+    pub(crate) fn with_secrets(secrets: Secrets) -> Self {
+        let compiler = CompileCommand {
+            program: "/nonexistent".into(),
+            args: vec![],
+        };
+        Self::of(compiler, secrets)
+    }
+
+    fn of(compiler: CompileCommand, secrets: Secrets) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let runtime = Runtime::new(RuntimeOptions {
             cache_dir: folder.path().join("cache"),
             compiler,
             credentials: CredentialsSource::None,
             bandwidth: None,
+            secrets,
         })
         .unwrap();
         Self { folder, runtime }

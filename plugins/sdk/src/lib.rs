@@ -1,5 +1,5 @@
 //! What a Rust component for Millstream needs: the contract's types, a trait that makes an exporter a
-//! page of code, and the host's log and streams.
+//! page of code, and the host's log, streams and secrets.
 //!
 //! **An exporter** implements [`Exporter`] for a type of its own and names that type once in
 //! [`export_exporter!`]. The crate is a `cdylib`; built for `wasm32-wasip2` it is a component. The
@@ -11,7 +11,7 @@
 //!
 //! Everything here also compiles for the developer's own machine, so that the logic of a plugin can
 //! be tested with a plain `cargo test`. There is no host there: [`log`] writes to the standard error,
-//! and [`streams`] answers that no host is there.
+//! and [`streams`] and [`secrets`] answer that no host is there.
 //!
 //! ```
 //! use millstream_plugin::{
@@ -70,6 +70,7 @@ mod exporter;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod log;
+pub mod secrets;
 pub mod streams;
 
 pub use contract::{

@@ -199,6 +199,7 @@ fn components(config: &Config) -> Result<Runtime, String> {
         },
         credentials: CredentialsSource::DefaultChain,
         bandwidth: config.exports.max_bandwidth.map(|rate| rate.0),
+        secrets: config.secrets(),
     })
     .map_err(|error| error.to_string())
 }

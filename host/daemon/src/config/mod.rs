@@ -7,6 +7,7 @@
 
 mod environment;
 mod problem;
+mod secrets;
 mod sections;
 mod server;
 mod units;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 pub(crate) use problem::{ConfigProblem, nearest};
+pub(crate) use secrets::Secret;
 pub(crate) use sections::{
     Exports, Http, Log, LogFormat, LogLevel, OnFull, Persistence, PluginSettings, Plugins,
     Producer, Restart, Storage, Stream, StreamExport,
@@ -41,6 +43,8 @@ pub(crate) struct Config {
     pub(crate) log: Log,
     /// What each plugin may reach, and defaults for its configuration, by the plugin's name.
     pub(crate) plugin: std::collections::BTreeMap<String, PluginSettings>,
+    /// Where each secret is and where it may go, by its name.
+    pub(crate) secrets: std::collections::BTreeMap<String, Secret>,
     pub(crate) stream: Vec<Stream>,
     pub(crate) producer: Vec<Producer>,
     /// The folder that relative paths start from.
@@ -96,6 +100,11 @@ impl Config {
         set.unwrap_or_default().max(sections::LEAST_PART)
     }
 
+    /// The secrets, as the runtime takes them.
+    pub(crate) fn secrets(&self) -> millstream_runtime::Secrets {
+        secrets::resolve(&self.secrets, &self.base)
+    }
+
     fn check(&self) -> Result<(), String> {
         self.server.check()?;
         self.http.check()?;
@@ -111,11 +120,18 @@ impl Config {
         )?;
         self.stream.iter().try_for_each(Stream::check)?;
         self.producer.iter().try_for_each(Producer::check)?;
-        for (name, plugin) in &self.plugin {
-            plugin
-                .grants
+        secrets::check(&self.secrets)?;
+        let plugins = self.plugin.iter();
+        let plugins = plugins.map(|(name, plugin)| (format!("[plugin.{name}]"), &plugin.grants));
+        let producers = self.producer.iter().map(|producer| {
+            let section = format!("[[producer]] \"{}\"", producer.name);
+            (section, &producer.grants)
+        });
+        for (section, grants) in plugins.chain(producers) {
+            grants
                 .resolve(&self.base)
-                .map_err(|reason| format!("[plugin.{name}]: {reason}"))?;
+                .and_then(|resolved| secrets::check_grants(&resolved, &self.secrets))
+                .map_err(|reason| format!("{section}: {reason}"))?;
         }
         Ok(())
     }

@@ -178,6 +178,8 @@ pub(crate) struct ComponentGrants {
     pub(crate) folders: Vec<FolderGrant>,
     pub(crate) append: Vec<String>,
     pub(crate) read: Vec<String>,
+    pub(crate) secrets: Vec<String>,
+    pub(crate) readable_secrets: Vec<String>,
 }
 
 /// One entry of `folders`.
@@ -212,12 +214,20 @@ impl ComponentGrants {
                 runtime::FolderAccess::ReadOnly
             },
         });
+        let names = |names: &[String]| -> Result<Vec<runtime::SecretName>, String> {
+            let parsed = names.iter().map(|name| name.parse());
+            parsed
+                .collect::<Result<_, _>>()
+                .map_err(|error: runtime::InvalidSecretName| error.to_string())
+        };
         Ok(runtime::Grants {
             hosts: hosts.collect::<Result<_, _>>()?,
             aws_services: self.aws_services.clone(),
             folders: folders.collect(),
             append: self.append.clone(),
             read: self.read.clone(),
+            secrets: names(&self.secrets)?,
+            readable_secrets: names(&self.readable_secrets)?,
             addresses: self
                 .addresses
                 .iter()

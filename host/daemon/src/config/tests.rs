@@ -26,6 +26,7 @@ fn the_sample_is_valid_as_it_is_and_with_every_example_switched_on() {
     assert_eq!(config.stream[0].export[0].plugin, "file");
     assert_eq!(config.producer[0].grants.append, ["telemetry"]);
     assert_eq!(config.plugin["kinesis"].grants.aws_services, ["kinesis"]);
+    assert_eq!(config.secrets().iter().count(), 2);
 }
 
 #[test]

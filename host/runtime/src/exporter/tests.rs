@@ -243,3 +243,34 @@ fn an_answer_that_speaks_of_a_message_twice_is_a_fault() {
     assert_eq!(check(vec![one(1), one(0)], 2).unwrap()[0].index, 0);
     assert!(check(vec![one(1), one(0), one(1)], 2).is_err());
 }
+
+#[tokio::test]
+async fn a_secret_is_read_by_whoever_may_read_it_and_by_nobody_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("secret");
+    std::fs::write(&path, "hush\n").unwrap();
+    let name: crate::SecretName = "out".parse().unwrap();
+    let secret = crate::Secret {
+        source: crate::SecretSource::File(path),
+        hosts: Vec::new(),
+    };
+    let host = Host::with_secrets([(name.clone(), secret)].into_iter().collect());
+    let component = host.link(&testing::exporter()).unwrap();
+
+    let mut granted = settings();
+    granted.grants.readable_secrets = vec![name.clone()];
+    let mut exporter = component.open(granted).await.unwrap();
+    let undelivered = exporter.export(&batch("s")).await.unwrap();
+    assert_eq!(undelivered[0].reason, "hush");
+
+    let mut set_by_the_host = settings();
+    set_by_the_host.grants.secrets = vec![name];
+    for refused in [settings(), set_by_the_host] {
+        let mut exporter = component.open(refused).await.unwrap();
+        let error = exporter.export(&batch("s")).await.unwrap_err();
+        assert!(
+            matches!(error, ExportFailure::Misconfigured { .. }),
+            "{error}"
+        );
+    }
+}

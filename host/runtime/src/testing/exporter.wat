@@ -3,6 +3,7 @@
   (import "millstream:plugin/log@0.1.0" "write" (func $log (param i32 i32 i32)))
   (import "millstream:plugin/streams@0.1.0" "append"
     (func $append (param i32 i32 i32 i32 i32)))
+  (import "millstream:plugin/secrets@0.1.0" "get" (func $secret (param i32 i32 i32)))
   (memory (export "memory") 2)
   (global $heap (mut i32) (i32.const 65536))
   (global $calls (mut i32) (i32.const 0))
@@ -92,6 +93,16 @@
         (call $append (i32.const 0x140) (i32.const 3) (i32.const 0x170) (i32.const 1) (i32.const 0x600))
         (if (i32.load8_u (i32.const 0x600))
           (then (call $fail (i32.const 3))))))
+    ;; s: reject the first message with the secret "out" as the reason; misconfigured without it.
+    (if (i32.eq (local.get $deed) (i32.const 0x73))
+      (then
+        (call $secret (i32.const 0x140) (i32.const 3) (i32.const 0x600))
+        (if (i32.load8_u (i32.const 0x600))
+          (then (call $fail (i32.const 3)))
+          (else
+            (call $reject (i32.const 0))
+            (i32.store (i32.const 0x508) (i32.load (i32.const 0x604)))
+            (i32.store (i32.const 0x50c) (i32.load (i32.const 0x608)))))))
     ;; l: loop without end.
     (if (i32.eq (local.get $deed) (i32.const 0x6c))
       (then (loop $again (br $again))))

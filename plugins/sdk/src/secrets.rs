@@ -1,0 +1,52 @@
+//! Secrets that this component itself may read, for protocols that carry one inside, such as the
+//! password of MQTT.
+//!
+//! A secret that travels in a header of HTTP is not for here: the host sets it, and the component never
+//! sees it (`x-millstream-secret` in `wit/exporter.wit`).
+//!
+//! ```
+//! use millstream_plugin::secrets;
+//!
+//! match secrets::get("broker-password") {
+//!     Ok(password) => println!("a password of {} bytes", password.len()),
+//!     Err(error) => println!("{}", secrets::explain("broker-password", &error)),
+//! }
+//! ```
+
+#[cfg(target_arch = "wasm32")]
+use crate::contract::bindings::millstream::plugin::secrets as host;
+pub use crate::contract::bindings::millstream::plugin::secrets::SecretError;
+
+/// The secret of this name as it is now. An operator may change it while the host runs: ask for it when
+/// it is needed, again after a destination has refused it, and keep it no longer than that.
+///
+/// # Errors
+///
+/// See [`SecretError`]. Without a host, as in a native test, none is there.
+pub fn get(name: &str) -> Result<String, SecretError> {
+    host::get(name)
+}
+
+/// A sentence for operators that says why there is no secret.
+pub fn explain(name: &str, error: &SecretError) -> String {
+    match error {
+        SecretError::NotGranted => format!(
+            "This plugin may not read the secret `{name}`; add it to `readable-secrets` of the plugin's \
+             grants, and declare it in `[secrets.{name}]`."
+        ),
+        SecretError::Unavailable(reason) => {
+            format!("The secret `{name}` cannot be read: {reason}.")
+        }
+    }
+}
+
+/// Stands in where no host is: on the developer's own machine.
+#[cfg(not(target_arch = "wasm32"))]
+mod host {
+    use super::SecretError;
+
+    pub(super) fn get(_: &str) -> Result<String, SecretError> {
+        let reason = "this program does not run inside a Millstream host".to_owned();
+        Err(SecretError::Unavailable(reason))
+    }
+}
