@@ -111,6 +111,16 @@ impl Kafka {
         self.command(&json!(["partition_errors", topic, partition, errors]));
     }
 
+    /// All answers take this long.
+    pub fn delay(&self, milliseconds: u32) {
+        self.command(&json!(["delay", milliseconds]));
+    }
+
+    /// Puts a record for each key, with a real producer and the partitioner of the Java client.
+    pub fn produce(&self, topic: &str, keys: &[&str]) {
+        self.command(&json!(["produce", topic, keys]));
+    }
+
     /// The versions of requests to take records that the brokers know.
     pub fn produce_versions(&self, least: i16, most: i16) {
         self.command(&json!(["produce_versions", least, most]));

@@ -37,6 +37,7 @@ def library():
         ("rd_kafka_mock_partition_set_leader", number, [pointer, text, number, number]),
         ("rd_kafka_mock_broker_set_down", number, [pointer, number]),
         ("rd_kafka_mock_broker_set_up", number, [pointer, number]),
+        ("rd_kafka_mock_broker_set_rtt", number, [pointer, number, number]),
         ("rd_kafka_mock_broker_set_host_port", None, [pointer, number, text, number]),
         (
             "rd_kafka_mock_push_request_errors_array",
@@ -67,6 +68,7 @@ class Cluster:
         self.cluster = self.kafka.rd_kafka_mock_cluster_new(client, brokers)
         assert self.cluster, "no cluster"
         self.brokers = self.kafka.rd_kafka_mock_cluster_bootstraps(self.cluster).decode().split(",")
+        self.advertised = {}
 
     def mock(self, function, *arguments):
         arguments = [a.encode() if isinstance(a, str) else a for a in arguments]
@@ -91,6 +93,7 @@ class Cluster:
 
     def advertise(self, broker, host, port):
         """Where the cluster says that a broker is."""
+        self.advertised[broker] = (host, port)
         self.mock("broker_set_host_port", broker, host, port)
 
     def produce_errors(self, errors):
@@ -110,11 +113,35 @@ class Cluster:
             *[ctypes.c_int32(error) for error in errors],
         )
 
+    def delay(self, milliseconds):
+        """All answers take this long."""
+        self.mock("broker_set_rtt", -1, milliseconds)
+
+    def produce(self, topic, keys):
+        """Puts a record for each key, with the partitioner of the Java client."""
+        producer = confluent_kafka.Producer(
+            {"bootstrap.servers": ",".join(self.brokers), "partitioner": "murmur2"}
+        )
+        for key in keys:
+            producer.produce(topic, key=key, value=key)
+        assert producer.flush(30) == 0
+
     def produce_versions(self, least, most):
         self.mock("set_apiversion", PRODUCE, least, most)
 
     def records(self, topic):
-        """Everything that the topic holds, by partition and in order."""
+        """Everything that the topic holds, by partition and in order; read from the brokers themselves,
+        whatever stands between them and others."""
+        for broker in self.advertised:
+            host, port = self.brokers[broker - 1].rsplit(":", 1)
+            self.mock("broker_set_host_port", broker, host, int(port))
+        try:
+            return self.read(topic)
+        finally:
+            for broker, (host, port) in self.advertised.items():
+                self.mock("broker_set_host_port", broker, host, port)
+
+    def read(self, topic):
         consumer = confluent_kafka.Consumer(
             {
                 "bootstrap.servers": ",".join(self.brokers),

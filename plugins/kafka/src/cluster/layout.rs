@@ -83,7 +83,6 @@ mod tests {
     use crate::protocol::{self, Topic};
 
     fn metadata(error: i16, leaders: &[i32]) -> Metadata {
-        let partitions = (0..).zip(leaders).rev();
         Metadata {
             brokers: vec![protocol::Broker {
                 id: 1,
@@ -93,9 +92,13 @@ mod tests {
             topics: vec![Topic {
                 error,
                 name: "t".to_owned(),
-                partitions: partitions
+                // Brokers answer them in any order.
+                partitions: leaders
+                    .iter()
+                    .enumerate()
+                    .rev()
                     .map(|(index, leader)| protocol::Partition {
-                        index,
+                        index: i32::try_from(index).unwrap(),
                         leader: *leader,
                     })
                     .collect(),

@@ -18,7 +18,9 @@ use crate::config::Settings;
 use crate::protocol::{Metadata, Produce, Produced, Request};
 use crate::secret::Passwords;
 use broker::{Asked, Broker};
-pub(crate) use layout::{BrokerId, Layout, Partition};
+#[cfg(test)]
+pub(crate) use layout::Partition;
+pub(crate) use layout::{BrokerId, Layout};
 
 /// How long a layout is believed without a reason to doubt it (`metadata.max.age.ms` of the Java client):
 /// partitions may be added.

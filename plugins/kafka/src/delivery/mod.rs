@@ -266,8 +266,10 @@ impl<C: Cluster> Deliveries<C> {
             },
             Verdict::Invalid { reason, at_fault } => {
                 let before = records.len();
+                // From the end on, so that the places of the others stay what they are.
+                let at_fault: BTreeMap<usize, String> = at_fault.into_iter().collect();
                 for (place, why) in at_fault.into_iter().rev() {
-                    if place < before && place < records.len() {
+                    if place < records.len() {
                         outcome.invalid.push((records.remove(place).place, why));
                     }
                 }

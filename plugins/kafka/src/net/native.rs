@@ -68,6 +68,7 @@ fn fault(error: std::io::Error) -> Fault {
     match error.kind() {
         ErrorKind::WouldBlock | ErrorKind::TimedOut => Fault::TimedOut,
         ErrorKind::UnexpectedEof => Fault::Closed,
+        ErrorKind::PermissionDenied => Fault::NotGranted,
         ErrorKind::ConnectionRefused => Fault::Broken("is refused".to_owned()),
         ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => Fault::Broken("broke".to_owned()),
         _ => Fault::Broken(format!("failed: {error}")),

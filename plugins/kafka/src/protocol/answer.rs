@@ -85,6 +85,9 @@ impl Metadata {
                 partitions,
             })
         })?;
+        if version >= 8 {
+            let _operations = reader.int32()?;
+        }
         Ok(Self { brokers, topics })
     }
 }
