@@ -16,4 +16,6 @@
 
 mod documents;
 mod kafka;
+mod mqtt;
+mod nats;
 mod setup;

@@ -1,5 +1,9 @@
 //! A host with one stream that is exported through one plugin, and what tests ask of it.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
 use millstream_protocol::Call;
 use millstream_tests::{Host, RawClient, eventually};
 use serde_json::Value;
@@ -119,4 +123,10 @@ pub(crate) fn wait_for_rejections(host: &Host, count: u64) {
     eventually(&what, || {
         (status(host)["rejectedMessages"] == count).then_some(())
     });
+}
+
+/// Writes a secret as an operator does: only the owner can read it.
+pub(crate) fn write_secret(file: &Path, secret: &str) {
+    std::fs::write(file, secret).unwrap();
+    std::fs::set_permissions(file, Permissions::from_mode(0o600)).unwrap();
 }

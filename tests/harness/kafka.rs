@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use base64::Engine;
 use serde_json::{Value, json};
 
-use crate::{python, repository};
+use crate::{Certificates, python, repository};
 
 /// A running cluster. Brokers are numbered from 1.
 pub struct Kafka {
@@ -97,7 +97,11 @@ impl Kafka {
 
     /// Where the cluster says that a broker is.
     pub fn advertise(&self, broker: i32, address: SocketAddr) {
-        let (host, port) = (address.ip().to_string(), address.port());
+        self.advertise_name(broker, &address.ip().to_string(), address.port());
+    }
+
+    /// The same with a name.
+    pub fn advertise_name(&self, broker: i32, host: &str, port: u16) {
         self.command(&json!(["advertise", broker, host, port]));
     }
 
@@ -136,6 +140,27 @@ impl Kafka {
     /// Puts a listener that asks for a login in front of broker 1; where it is.
     pub fn ask_for_login(&self, mechanism: &str, user: &str, password: &str) -> SocketAddr {
         let port = self.command(&json!(["gate", mechanism, user, password]));
+        format!("127.0.0.1:{port}").parse().unwrap()
+    }
+
+    /// The same over TLS, with a certificate for this machine.
+    pub fn ask_for_login_over_tls(
+        &self,
+        (mechanism, user, password): (&str, &str, &str),
+        certificates: &Certificates,
+    ) -> SocketAddr {
+        let (certificate, key) = (
+            certificates.file("server.crt"),
+            certificates.file("server.key"),
+        );
+        let port = self.command(&json!([
+            "gate",
+            mechanism,
+            user,
+            password,
+            certificate,
+            key
+        ]));
         format!("127.0.0.1:{port}").parse().unwrap()
     }
 

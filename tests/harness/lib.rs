@@ -1,7 +1,8 @@
 //! What behaviour tests stand on: the real program ([`Host`]), the official SDK ([`python`]), a real
-//! emulator ([`Emulator`]), a cluster of Kafka brokers ([`Kafka`]), destinations that answer as they are
-//! told ([`HttpSink`], and [`Sink`] in the words of Kinesis), a line to a real peer that a test can spoil
-//! ([`Line`]), and a client that can send what no SDK sends ([`RawClient`]).
+//! emulator ([`Emulator`]), real servers ([`Nats`], [`Mosquitto`]), a cluster of Kafka brokers ([`Kafka`]),
+//! destinations that answer as they are told ([`HttpSink`], and [`Sink`] in the words of Kinesis), a line
+//! to a real peer that a test can spoil ([`Line`]), and a client that can send what no SDK sends
+//! ([`RawClient`]).
 //!
 //! `cargo xtask test` builds the program and the components before it runs the tests, and installs
 //! the Python packages. Everything listens on free ports of the loopback interface, and ends with the
@@ -14,24 +15,30 @@
     reason = "a test fails by panicking"
 )]
 
+mod certificates;
 mod client;
 mod emulator;
 mod host;
 mod http_sink;
 mod kafka;
 mod line;
+mod mosquitto;
+mod nats;
 mod sink;
 mod wait;
 
 use std::path::PathBuf;
 use std::process::Command;
 
+pub use certificates::Certificates;
 pub use client::RawClient;
 pub use emulator::Emulator;
 pub use host::{Host, kinesis_config};
 pub use http_sink::{HttpAnswer, HttpRequest, HttpSink, Reserved};
 pub use kafka::{Kafka, KafkaRecord};
 pub use line::{Line, Quality};
+pub use mosquitto::{Arrived, Mosquitto, Subscriber};
+pub use nats::{Nats, NatsMessage};
 pub use sink::{Answer, PutRecords, Sink};
 pub use wait::{eventually, eventually_within};
 
@@ -87,6 +94,15 @@ pub fn run_script(name: &str, args: &[&str]) -> String {
         "{name} failed:\n{printed}\n{complaint}"
     );
     printed
+}
+
+/// A server of a Debian package, wherever it lies.
+fn server(program: &str) -> Command {
+    let system = PathBuf::from("/usr/sbin").join(program);
+    match system.is_file() {
+        true => Command::new(system),
+        false => Command::new(program),
+    }
 }
 
 fn existing(path: PathBuf) -> PathBuf {

@@ -172,10 +172,11 @@ class Cluster:
             consumer.close()
         return sorted(records, key=lambda record: (record["partition"], record["offset"]))
 
-    def gate(self, mechanism, user, password):
-        """A listener of broker 1 that asks for a login; the cluster then says that the broker is there."""
+    def gate(self, mechanism, user, password, certificate=None, key=None):
+        """A listener of broker 1 that asks for a login, over TLS if it has a certificate; the cluster then
+        says that the broker is there."""
         host, port = self.brokers[0].rsplit(":", 1)
-        gate = kafka_sasl.Gate((host, int(port)), mechanism, user, password)
+        gate = kafka_sasl.Gate((host, int(port)), mechanism, user, password, certificate, key)
         self.advertise(1, "127.0.0.1", gate.port)
         return gate.port
 

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import os
 import socket
+import ssl
 import struct
 import threading
 
@@ -24,9 +25,13 @@ class Refused(Exception):
 class Gate:
     """A listener in front of a broker."""
 
-    def __init__(self, broker, mechanism, user, password):
+    def __init__(self, broker, mechanism, user, password, certificate=None, key=None):
         self.broker, self.mechanism = broker, mechanism
         self.user, self.password = user, password
+        self.tls = None
+        if certificate:
+            self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self.tls.load_cert_chain(certificate, key)
         listener = socket.create_server(("127.0.0.1", 0))
         self.port = listener.getsockname()[1]
         threading.Thread(target=self.accept, args=(listener,), daemon=True).start()
@@ -37,6 +42,11 @@ class Gate:
             threading.Thread(target=self.serve, args=(client,), daemon=True).start()
 
     def serve(self, client):
+        if self.tls:
+            try:
+                client = self.tls.wrap_socket(client, server_side=True)
+            except (ssl.SSLError, OSError):
+                return
         with client, socket.create_connection(self.broker) as broker:
             try:
                 self.admit(client, broker)

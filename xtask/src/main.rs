@@ -2,13 +2,14 @@
 //! Python, for the tests Node.js, and nothing else.
 //!
 //! Each command installs what it needs: the guest target with rustup, Python and npm packages in
-//! the target folder. Host and tests share one profile and one target folder.
+//! the target folder, and for the tests Debian packages of servers. Host and tests share one profile and one target folder.
 
 mod bench;
 mod build;
 mod demo;
 mod fuzz;
 mod node;
+mod peers;
 mod process;
 mod python;
 mod test;

@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::process::{run, say, step};
-use crate::{build, node, python, workspace};
+use crate::{build, node, peers, python, workspace};
 
 /// Format, lints and every test
 #[derive(Args)]
@@ -22,6 +22,7 @@ impl Test {
         python::install()?;
         python::install_older()?;
         node::install()?;
+        peers::install()?;
         build::host()?;
         build::guests()?;
         step("tests");

@@ -4,8 +4,10 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use crate::secrets::SecretName;
+use crate::tls::TlsIdentity;
 
 /// Everything that one instance was granted; the default is nothing at all.
 #[derive(Debug, Clone, Default)]
@@ -21,12 +23,14 @@ pub struct Grants {
     pub append: Vec<String>,
     /// Streams to read from, by name.
     pub read: Vec<String>,
-    /// Addresses to connect sockets to.
+    /// Addresses, and names of such, to connect sockets to.
     pub addresses: Vec<AddressGrant>,
     /// Secrets that the host sets in headers and signs with, without showing them.
     pub secrets: Vec<SecretName>,
     /// Secrets that the component itself may read.
     pub readable_secrets: Vec<SecretName>,
+    /// Certificates that the host shows for the component, to the servers that each of them is for.
+    pub tls_identities: Vec<Arc<TlsIdentity>>,
 }
 
 /// A grant that cannot be understood; the text says what would be right.
@@ -80,6 +84,14 @@ pub enum HostPattern {
 }
 
 impl HostPattern {
+    fn parse(host: &str) -> Option<Self> {
+        match host.parse() {
+            Ok(address) => Some(Self::Address(address)),
+            Err(_) if is_name_pattern(host) => Some(Self::Name(host.to_ascii_lowercase())),
+            Err(_) => None,
+        }
+    }
+
     /// Whether a host as it stands in a URL is meant; IPv6 addresses without brackets.
     pub(crate) fn matches(&self, host: &str) -> bool {
         match (self, host.parse::<IpAddr>()) {
@@ -95,6 +107,20 @@ impl HostPattern {
             }
             _ => false,
         }
+    }
+}
+
+impl FromStr for HostPattern {
+    type Err = InvalidGrant;
+
+    fn from_str(text: &str) -> Result<Self, InvalidGrant> {
+        Self::parse(text).ok_or_else(|| {
+            InvalidGrant::new(
+                text,
+                "is not a server: write a name such as `broker.example.com`, where `*` may stand for a \
+                 whole label, or an address",
+            )
+        })
     }
 }
 
@@ -115,17 +141,13 @@ impl FromStr for HostGrant {
         };
         let (host, port) = split_port(rest)
             .ok_or_else(|| InvalidGrant::new(text, "has a port that is not 1 to 65535"))?;
-        let host = if let Ok(address) = host.parse() {
-            HostPattern::Address(address)
-        } else if is_name_pattern(host) {
-            HostPattern::Name(host.to_ascii_lowercase())
-        } else {
-            return Err(InvalidGrant::new(
+        let host = HostPattern::parse(host).ok_or_else(|| {
+            InvalidGrant::new(
                 text,
                 "is not a host: write a name such as `kinesis.*.amazonaws.com`, where `*` is one \
                  whole label, or an address, and nothing behind the port",
-            ));
-        };
+            )
+        })?;
         Ok(Self {
             scheme,
             host,
@@ -202,19 +224,67 @@ pub struct FolderGrant {
     pub access: FolderAccess,
 }
 
-/// An address that sockets may connect or send to, written `address[:port]`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What sockets may connect or send to, written `host[:port]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddressGrant {
-    /// The address.
-    pub address: IpAddr,
+    /// The address or addresses.
+    pub target: AddressTarget,
     /// The only port allowed; none allows every port.
     pub port: Option<u16>,
 }
 
+/// Which addresses a grant means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AddressTarget {
+    /// This one. It may be a private one.
+    Address(IpAddr),
+    /// Those that a name stands for.
+    Name {
+        /// In lower case.
+        name: String,
+        /// Whether the name may stand for a private, loopback or link-local address, as with
+        /// [`HostGrant::private`].
+        private: bool,
+    },
+}
+
 impl AddressGrant {
+    /// The same, and a name may stand for a private, loopback or link-local address too.
+    #[must_use]
+    pub fn privately(self) -> Self {
+        let target = match self.target {
+            AddressTarget::Name { name, .. } => AddressTarget::Name {
+                name,
+                private: true,
+            },
+            address @ AddressTarget::Address(_) => address,
+        };
+        Self { target, ..self }
+    }
+
+    /// Whether the grant names this very address.
     pub(crate) fn matches(&self, address: SocketAddr) -> bool {
-        self.address.to_canonical() == address.ip().to_canonical()
-            && self.port.is_none_or(|port| port == address.port())
+        matches!(self.target, AddressTarget::Address(granted)
+            if granted.to_canonical() == address.ip().to_canonical())
+            && self.covers_port(address.port())
+    }
+
+    pub(crate) fn covers_port(&self, port: u16) -> bool {
+        self.port.is_none_or(|granted| granted == port)
+    }
+
+    /// The name, if it is one.
+    pub(crate) fn name(&self) -> Option<&str> {
+        match &self.target {
+            AddressTarget::Address(_) => None,
+            AddressTarget::Name { name, .. } => Some(name),
+        }
+    }
+
+    /// Whether the grant is for a host of this name.
+    pub(crate) fn is_named(&self, host: &str) -> bool {
+        self.name()
+            .is_some_and(|name| name.eq_ignore_ascii_case(host))
     }
 }
 
@@ -222,22 +292,43 @@ impl FromStr for AddressGrant {
     type Err = InvalidGrant;
 
     fn from_str(text: &str) -> Result<Self, InvalidGrant> {
-        let (address, port) = split_port(text)
+        let (host, port) = split_port(text)
             .ok_or_else(|| InvalidGrant::new(text, "has a port that is not 1 to 65535"))?;
-        let address = address.parse().map_err(|_| {
-            InvalidGrant::new(text, "is not an address: write one such as `10.0.0.5:1883`")
-        })?;
-        Ok(Self { address, port })
+        let target = if let Ok(address) = host.parse() {
+            AddressTarget::Address(address)
+        } else if is_name(host) {
+            AddressTarget::Name {
+                name: host.to_ascii_lowercase(),
+                private: false,
+            }
+        } else {
+            return Err(InvalidGrant::new(
+                text,
+                "is not an address for sockets: write one such as `10.0.0.5:1883`, or a whole name \
+                 such as `broker.example.com:1883`, without a scheme and without `*`",
+            ));
+        };
+        Ok(Self { target, port })
     }
 }
 
 impl fmt::Display for AddressGrant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.address, self.port) {
-            (address, Some(port)) => SocketAddr::new(address, port).fmt(f),
-            (address, None) => address.fmt(f),
+        match &self.target {
+            AddressTarget::Name { name, .. } => f.write_str(name)?,
+            AddressTarget::Address(IpAddr::V6(address)) if self.port.is_some() => {
+                write!(f, "[{address}]")?;
+            }
+            AddressTarget::Address(address) => write!(f, "{address}")?,
         }
+        self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
     }
+}
+
+/// A name of a host, without stars. One that ends in a number is a mistyped address.
+fn is_name(host: &str) -> bool {
+    let last = host.rsplit('.').next().unwrap_or_default();
+    is_name_pattern(host) && !host.contains('*') && !last.bytes().all(|b| b.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -284,10 +375,17 @@ mod tests {
         ] {
             assert_eq!(host(text).to_string(), text);
         }
-        assert_eq!(
-            "[::1]:5".parse::<AddressGrant>().unwrap().to_string(),
-            "[::1]:5"
-        );
+        for text in [
+            "[::1]:5",
+            "::1",
+            "10.0.0.1",
+            "10.0.0.1:1",
+            "broker.lan:1883",
+            "a",
+        ] {
+            let grant: AddressGrant = text.parse().unwrap();
+            assert_eq!(grant.to_string(), text);
+        }
     }
 
     #[test]
@@ -307,7 +405,17 @@ mod tests {
         ] {
             assert!(text.parse::<HostGrant>().is_err(), "{text}");
         }
-        assert!("example.com:80".parse::<AddressGrant>().is_err());
+        for text in [
+            "",
+            "*.example.com:80",
+            "tcp://a:1",
+            "10.0.0.256:1",
+            "a b",
+            "a:0",
+            "a/b",
+        ] {
+            assert!(text.parse::<AddressGrant>().is_err(), "{text}");
+        }
     }
 
     #[test]
@@ -316,5 +424,13 @@ mod tests {
         assert!(grant.matches("[::ffff:10.0.0.5]:1883".parse().unwrap()));
         assert!(!grant.matches("10.0.0.5:1884".parse().unwrap()));
         assert!(!grant.matches("10.0.0.6:1883".parse().unwrap()));
+    }
+
+    #[test]
+    fn a_name_for_sockets_is_compared_without_case() {
+        let grant: AddressGrant = "Broker.Example.com".parse().unwrap();
+        assert!(grant.is_named("broker.example.COM"));
+        assert!(!grant.is_named("example.com"));
+        assert!(grant.covers_port(1));
     }
 }

@@ -50,12 +50,15 @@ mod producer;
 mod runtime;
 mod sandbox;
 mod secrets;
+mod sockets;
 mod state;
 mod stdout;
 mod streams;
 #[cfg(test)]
 mod testing;
 mod ticker;
+mod tls;
+mod trust;
 
 pub use compile::{CompileCommand, compile_file};
 pub use component::{Component, ComponentKind};
@@ -64,7 +67,8 @@ pub use description::{BatchLimits, Description, Wants};
 pub use error::{ExportFailure, RuntimeError};
 pub use exporter::{Disposition, Exporter, ExporterSettings, Undelivered};
 pub use grants::{
-    AddressGrant, FolderAccess, FolderGrant, Grants, HostGrant, HostPattern, InvalidGrant, Scheme,
+    AddressGrant, AddressTarget, FolderAccess, FolderGrant, Grants, HostGrant, HostPattern,
+    InvalidGrant, Scheme,
 };
 pub use http::{Bandwidth, Traffic};
 pub use limits::Limits;
@@ -72,3 +76,4 @@ pub use producer::{ProducerEnd, ProducerSettings, StdoutTo};
 pub use runtime::{Runtime, RuntimeOptions};
 pub use secrets::{InvalidSecretName, Secret, SecretName, SecretSource, SecretUnreadable, Secrets};
 pub use streams::{BoxFuture, Message, ReadOptions, StreamAccess, StreamError};
+pub use tls::{TlsIdentity, UnusableIdentity};

@@ -3,12 +3,14 @@
 
 use wasmtime::Engine;
 use wasmtime::component::{HasSelf, Linker};
+use wasmtime_wasi::p2::bindings::sockets::ip_name_lookup;
 
 use crate::contract::millstream::plugin::{log, secrets, streams, types};
 use crate::error::RuntimeError;
 use crate::state::State;
 
-/// A linker with the interfaces of the contract, of WASI 0.2 for commands, and of outgoing HTTP.
+/// A linker with the interfaces of the contract, of WASI 0.2 for commands, of outgoing HTTP,
+/// and of TLS.
 pub(crate) fn new(engine: &Engine) -> Result<Linker<State>, RuntimeError> {
     let mut linker = Linker::new(engine);
     add_all(&mut linker).map_err(|error| RuntimeError::Engine {
@@ -19,7 +21,13 @@ pub(crate) fn new(engine: &Engine) -> Result<Linker<State>, RuntimeError> {
 
 fn add_all(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    // Ours asks the grants first.
+    linker.allow_shadowing(true);
+    ip_name_lookup::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    linker.allow_shadowing(false);
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
+    let mut options = wasmtime_wasi_tls::p2::LinkOptions::default();
+    wasmtime_wasi_tls::p2::add_to_linker(linker, options.tls(true))?;
     types::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     log::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     secrets::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;

@@ -1,6 +1,5 @@
 //! Turns grants and limits into the surroundings of one instance.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -8,20 +7,21 @@ use tracing::Level;
 use wasmtime::Store;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::cli::AsyncStdoutStream;
-use wasmtime_wasi::sockets::SocketAddrUse;
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
 use wasmtime_wasi_http::WasiHttpCtx;
 
 use crate::deadline::Waits;
 use crate::error::RuntimeError;
-use crate::grants::{AddressGrant, FolderAccess, FolderGrant, Grants};
+use crate::grants::{FolderAccess, FolderGrant, Grants};
 use crate::http::{HttpAccess, TrafficCounter};
 use crate::limits::{Limits, MemoryLimiter};
 use crate::log::{LogOutput, PluginLog};
 use crate::runtime::Runtime;
 use crate::secrets::ReadableSecrets;
+use crate::sockets::{Lookups, SocketAccess};
 use crate::state::State;
 use crate::streams::{GrantedStreams, StreamAccess};
+use crate::tls;
 
 /// Resources (files, sockets, requests, header lists) that one instance may hold. The host keeps
 /// memory for each, so this and the next two bound what a hostile guest can make the host keep.
@@ -66,7 +66,8 @@ impl Sandbox {
             Some(stdout) => wasi.stdout(stdout),
             None => wasi.stdout(LogOutput::new(Arc::clone(&self.log), Level::INFO)),
         };
-        allow_sockets(&mut wasi, &self.grants.addresses);
+        let socket_access = SocketAccess::new(self);
+        allow_sockets(&mut wasi, &socket_access);
         let wasi = self.open_folders(wasi).await?;
 
         let mut table = ResourceTable::new();
@@ -78,6 +79,9 @@ impl Sandbox {
             wasi_http,
             table,
             http: HttpAccess::new(runtime.http(), self),
+            socket_access,
+            tls: tls::context(self),
+            lookups: Lookups::new(),
             limiter: MemoryLimiter::new(self.limits.memory),
             log: Arc::clone(&self.log),
             secrets: ReadableSecrets {
@@ -132,45 +136,13 @@ fn open_folder(wasi: &mut WasiCtxBuilder, folder: &FolderGrant) -> Result<(), St
     Ok(())
 }
 
-fn allow_sockets(wasi: &mut WasiCtxBuilder, grants: &[AddressGrant]) {
-    let any = !grants.is_empty();
-    let grants: Arc<[AddressGrant]> = grants.into();
-    wasi.allow_tcp(any).allow_udp(any).allow_ip_name_lookup(any);
+fn allow_sockets(wasi: &mut WasiCtxBuilder, access: &Arc<SocketAccess>) {
+    let any = access.any();
+    wasi.allow_tcp(any)
+        .allow_udp(any)
+        .allow_ip_name_lookup(access.any_name());
+    let access = Arc::clone(access);
     wasi.socket_addr_check(move |address, purpose| {
-        let allowed = socket_allowed(&grants, address, purpose);
-        Box::pin(std::future::ready(allowed))
+        Box::pin(Arc::clone(&access).allows(address, purpose))
     });
-}
-
-/// Sockets connect and send outwards. They never listen, and they are bound only to where the system
-/// would put them anyway.
-fn socket_allowed(grants: &[AddressGrant], address: SocketAddr, purpose: SocketAddrUse) -> bool {
-    match purpose {
-        SocketAddrUse::TcpConnect | SocketAddrUse::UdpSend | SocketAddrUse::UdpReceive => {
-            grants.iter().any(|grant| grant.matches(address))
-        }
-        SocketAddrUse::TcpBind | SocketAddrUse::UdpBind => {
-            !grants.is_empty() && address.ip().is_unspecified() && address.port() == 0
-        }
-        SocketAddrUse::TcpListen | SocketAddrUse::TcpAccept => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sockets_reach_granted_addresses_and_never_listen() {
-        let grants = ["10.0.0.5:1883".parse().unwrap()];
-        let broker: SocketAddr = "10.0.0.5:1883".parse().unwrap();
-        let other: SocketAddr = "10.0.0.6:1883".parse().unwrap();
-        let anywhere: SocketAddr = "0.0.0.0:0".parse().unwrap();
-        assert!(socket_allowed(&grants, broker, SocketAddrUse::TcpConnect));
-        assert!(socket_allowed(&grants, anywhere, SocketAddrUse::TcpBind));
-        assert!(!socket_allowed(&grants, other, SocketAddrUse::UdpSend));
-        assert!(!socket_allowed(&grants, broker, SocketAddrUse::TcpListen));
-        assert!(!socket_allowed(&grants, broker, SocketAddrUse::TcpBind));
-        assert!(!socket_allowed(&[], anywhere, SocketAddrUse::UdpBind));
-    }
 }

@@ -7,12 +7,14 @@ use tracing::Level;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+use wasmtime_wasi_tls::{WasiTlsCtx, WasiTlsCtxView, WasiTlsView};
 
 use crate::contract::millstream::plugin::{log, secrets, streams, types};
 use crate::http::HttpAccess;
 use crate::limits::MemoryLimiter;
 use crate::log::PluginLog;
 use crate::secrets::ReadableSecrets;
+use crate::sockets::{Lookups, SocketAccess};
 use crate::streams::GrantedStreams;
 
 /// The data of a store.
@@ -21,6 +23,9 @@ pub(crate) struct State {
     pub(crate) wasi_http: WasiHttpCtx,
     pub(crate) table: ResourceTable,
     pub(crate) http: HttpAccess,
+    pub(crate) socket_access: Arc<SocketAccess>,
+    pub(crate) lookups: Lookups,
+    pub(crate) tls: WasiTlsCtx,
     pub(crate) limiter: MemoryLimiter,
     pub(crate) log: Arc<PluginLog>,
     pub(crate) secrets: ReadableSecrets,
@@ -50,6 +55,15 @@ impl WasiHttpView for State {
             ctx: &mut self.wasi_http,
             table: &mut self.table,
             hooks: &mut self.http,
+        }
+    }
+}
+
+impl WasiTlsView for State {
+    fn tls(&mut self) -> WasiTlsCtxView<'_> {
+        WasiTlsCtxView {
+            ctx: &mut self.tls,
+            table: &mut self.table,
         }
     }
 }

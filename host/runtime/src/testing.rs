@@ -8,13 +8,19 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use tempfile::TempDir;
+use tokio::sync::watch;
 use wit_component::{ComponentEncoder, StringEncoding};
 use wit_parser::Resolve;
 
 use crate::component::Origin;
+use crate::deadline::Waits;
+use crate::http::TrafficCounter;
+use crate::log::PluginLog;
+use crate::sandbox::Sandbox;
 use crate::streams::{BoxFuture, Message, ReadOptions, StreamAccess, StreamError};
 use crate::{
-    CompileCommand, Component, CredentialsSource, Runtime, RuntimeError, RuntimeOptions, Secrets,
+    CompileCommand, Component, CredentialsSource, Grants, Limits, Runtime, RuntimeError,
+    RuntimeOptions, Secrets,
 };
 
 /// The exporter that does what the first byte of a batch says.
@@ -41,6 +47,22 @@ pub(crate) fn with_wit(wit: &str, world: &str, wat: &str) -> Vec<u8> {
     let mut resolve = Resolve::default();
     let package = resolve.push_str("test.wit", wit).unwrap();
     encode(&resolve, package, world, wat)
+}
+
+/// The surroundings of an instance with these grants.
+pub(crate) fn sandbox(grants: Grants) -> Sandbox {
+    Sandbox {
+        plugin: "test".into(),
+        log: PluginLog::new("test"),
+        grants: Arc::new(grants),
+        limits: Limits::default(),
+        args: vec![],
+        env: vec![],
+        streams: None,
+        stop: watch::channel(false).1,
+        traffic: TrafficCounter::new(),
+        waits: Waits::new(),
+    }
 }
 
 fn encode(resolve: &Resolve, package: wit_parser::PackageId, world: &str, wat: &str) -> Vec<u8> {

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use millstream_plugin::tcp::Server;
+
 /// A host and a port, as a configuration or a broker names them.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Address {
@@ -28,6 +30,15 @@ impl Address {
             host: host.to_owned(),
             port,
         })
+    }
+
+    /// What to connect to.
+    pub(crate) fn server(&self, tls: bool) -> Server {
+        Server {
+            host: self.host.clone(),
+            port: self.port,
+            tls,
+        }
     }
 }
 

@@ -36,6 +36,8 @@ pub struct Config {
     #[serde(default = "usual_client_id")]
     client_id: String,
     #[serde(default)]
+    tls: bool,
+    #[serde(default)]
     sasl: Option<Sasl>,
 }
 
@@ -92,6 +94,7 @@ pub(crate) struct Settings {
     pub(crate) max_batch_bytes: u64,
     pub(crate) answer_time: Duration,
     pub(crate) client_id: String,
+    pub(crate) tls: bool,
     pub(crate) sasl: Option<Sasl>,
 }
 
@@ -153,6 +156,7 @@ impl TryFrom<Config> for Settings {
             max_batch_bytes: config.max_batch_bytes,
             answer_time: Duration::from_millis(config.answer_time_ms),
             client_id: config.client_id,
+            tls: config.tls,
             sasl: config.sasl,
         })
     }
@@ -205,6 +209,7 @@ mod tests {
         assert_eq!(settings.max_batch_bytes, 1_000_000);
         assert_eq!(settings.answer_time, Duration::from_secs(15));
         assert_eq!(settings.client_id, "millstream");
+        assert!(!settings.tls);
         assert_eq!(settings.sasl, None);
     }
 

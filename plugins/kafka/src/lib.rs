@@ -11,7 +11,7 @@
 //! * `partitioner` chooses the partition of a key as the Java client does;
 //! * `delivery` packs records into batches and settles each record by the answers;
 //! * `cluster` knows which broker leads which partition, and holds a connection to each;
-//! * `protocol` writes requests and reads answers, `sasl` proves who this is, `net` is the line;
+//! * `protocol` writes requests and reads answers, `sasl` proves who this is;
 //! * `verdict` tells from an error code what the host is to do about it.
 //!
 //! The component never retries by itself: the host does, with pauses that the operator sees. It is no
@@ -24,7 +24,6 @@ mod cluster;
 mod config;
 mod delivery;
 mod key;
-mod net;
 mod partitioner;
 mod protocol;
 mod record;

@@ -72,6 +72,9 @@ pub mod http;
 pub mod log;
 pub mod secrets;
 pub mod streams;
+#[cfg(feature = "tcp")]
+pub mod tcp;
+pub mod template;
 
 pub use contract::{
     ConfigError, Description, Disposition, ExportContext, ExportError, Failure, Limits, Message,

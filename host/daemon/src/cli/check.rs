@@ -28,7 +28,7 @@ pub(super) async fn check(config: Config) -> Result<(), Failed> {
         }
         Err(reason) => findings.wrong(reason),
     }
-    check_folders(&config, &mut findings);
+    check_files(&config, &mut findings);
     match findings.wrong {
         0 => Ok(()),
         1 => Err(Failed::Other("one thing is wrong".into())),
@@ -132,7 +132,7 @@ async fn check_plugins(config: &Config, plugins: &Plugins, findings: &mut Findin
     }
 }
 
-fn check_folders(config: &Config, findings: &mut Findings) {
+fn check_files(config: &Config, findings: &mut Findings) {
     let plugins = config
         .plugin
         .iter()
@@ -142,6 +142,18 @@ fn check_folders(config: &Config, findings: &mut Findings) {
         .iter()
         .map(|producer| (&producer.name, &producer.grants));
     for (name, grants) in plugins.chain(producers) {
+        for identity in &grants.tls_identities {
+            let outcome = identity
+                .resolve(&config.base)
+                .and_then(|identity| identity.check().map_err(|problem| problem.to_string()));
+            match outcome {
+                Ok(()) => findings.good(format!(
+                    "{name} finds the certificate {}",
+                    config.path(&identity.certificate).display()
+                )),
+                Err(reason) => findings.wrong(format!("{name}: {reason}")),
+            }
+        }
         for folder in &grants.folders {
             let path = config.path(&folder.path);
             let outcome = if !path.is_dir() {

@@ -10,6 +10,7 @@ mod problem;
 mod secrets;
 mod sections;
 mod server;
+mod tls_identity;
 mod units;
 
 use std::path::{Path, PathBuf};

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use millstream_protocol::Name;
 use millstream_runtime as runtime;
 use serde::Deserialize;
 
+use super::tls_identity::TlsIdentity;
 use super::units::{Rate, Size, Span};
 
 /// The longest time that makes sense for one call, or for shutting down.
@@ -174,6 +176,8 @@ pub(crate) struct ComponentGrants {
     pub(crate) hosts: Vec<String>,
     pub(crate) private_hosts: Vec<String>,
     pub(crate) addresses: Vec<String>,
+    pub(crate) private_addresses: Vec<String>,
+    pub(crate) tls_identities: Vec<TlsIdentity>,
     pub(crate) aws_services: Vec<String>,
     pub(crate) folders: Vec<FolderGrant>,
     pub(crate) append: Vec<String>,
@@ -205,6 +209,16 @@ impl ComponentGrants {
         };
         let hosts = self.hosts.iter().map(host(false));
         let hosts = hosts.chain(self.private_hosts.iter().map(host(true)));
+        let address = |text: &String| {
+            text.parse::<runtime::AddressGrant>()
+                .map_err(|error| error.to_string())
+        };
+        let private = self.private_addresses.iter().map(address);
+        let addresses = self
+            .addresses
+            .iter()
+            .map(address)
+            .chain(private.map(|grant| grant.map(runtime::AddressGrant::privately)));
         let folders = self.folders.iter().map(|folder| runtime::FolderGrant {
             host: base.join(&folder.path),
             guest: folder.guest.clone(),
@@ -228,13 +242,11 @@ impl ComponentGrants {
             read: self.read.clone(),
             secrets: names(&self.secrets)?,
             readable_secrets: names(&self.readable_secrets)?,
-            addresses: self
-                .addresses
+            addresses: addresses.collect::<Result<_, _>>()?,
+            tls_identities: self
+                .tls_identities
                 .iter()
-                .map(|text| {
-                    text.parse()
-                        .map_err(|error: runtime::InvalidGrant| error.to_string())
-                })
+                .map(|identity| identity.resolve(base).map(Arc::new))
                 .collect::<Result<_, _>>()?,
         })
     }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// How far a grant reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Reach {
+pub(crate) enum Reach {
     /// Addresses of the public internet only.
     Public,
     /// The device itself: the grant names `localhost`.
@@ -15,7 +15,7 @@ pub(super) enum Reach {
 
 impl Reach {
     /// Whether a name under such a grant may stand for this address.
-    pub(super) fn allows(self, address: IpAddr) -> bool {
+    pub(crate) fn allows(self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         match self {
             Self::Public => is_public(address),

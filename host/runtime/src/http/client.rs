@@ -16,7 +16,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::dns::GaiResolver;
 use hyper_util::client::legacy::connect::{Connect, HttpConnector, capture_connection};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
 use tokio::sync::OnceCell;
 use wasmtime_wasi_http::{Error, WasiBody};
 
@@ -25,6 +25,7 @@ use super::fault;
 use super::proxy::{Proxies, ProxyConnector};
 use super::resolver::Resolver;
 use crate::deadline::{Deadline, Waits};
+use crate::trust;
 
 /// Idle connections kept for each host.
 const MAX_IDLE: usize = 4;
@@ -134,15 +135,10 @@ impl SendError {
 impl Pools {
     async fn new(proxies: &Proxies) -> Result<Self, SendError> {
         let internal = |error: String| SendError::Code(Error::InternalError(Some(error)));
-        let roots = tokio::task::spawn_blocking(system_roots)
+        let tls = trust::client()
             .await
-            .map_err(|error| internal(error.to_string()))?;
-        let tls =
-            ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
-                .with_safe_default_protocol_versions()
-                .map_err(|error| internal(error.to_string()))?
-                .with_root_certificates(roots)
-                .with_no_client_auth();
+            .map_err(internal)?
+            .with_no_client_auth();
         let direct = |reach| {
             let resolver = HttpConnector::new_with_resolver(Resolver::new(reach));
             pool(tcp(resolver), tls.clone())
@@ -191,21 +187,4 @@ where
         .http2_keep_alive_interval(PING_INTERVAL)
         .http2_keep_alive_timeout(PING_TIMEOUT)
         .build(connector)
-}
-
-/// The certificates that the system trusts, or those that `SSL_CERT_FILE` and `SSL_CERT_DIR` name.
-fn system_roots() -> RootCertStore {
-    let found = rustls_native_certs::load_native_certs();
-    for error in &found.errors {
-        tracing::debug!(%error, "a root certificate cannot be read");
-    }
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(found.certs);
-    if roots.is_empty() {
-        tracing::warn!(
-            "no root certificates were found, so every https request will fail: install the \
-             system's ca-certificates, or set SSL_CERT_FILE, and restart"
-        );
-    }
-    roots
 }

@@ -41,6 +41,7 @@ use exchange::Exchange;
 use pace::Line;
 use proxy::Proxies;
 
+pub(crate) use address::Reach;
 pub use bandwidth::Bandwidth;
 pub use traffic::Traffic;
 pub(crate) use traffic::TrafficCounter;

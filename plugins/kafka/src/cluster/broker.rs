@@ -1,14 +1,15 @@
 //! A connection to one broker that was agreed on: versions are known, and the broker knows who this is.
 
+use std::io::{ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
 use millstream_plugin::ExportError;
+use millstream_plugin::tcp::Connection;
 
 use crate::address::Address;
 use crate::config::{Sasl, Settings};
-use crate::net::{Connection, Fault};
 use crate::protocol::{
     ApiVersions, CORRELATION_BYTES, LENGTH_BYTES, Malformed, Request, SaslAuthenticate,
     SaslHandshake, Versions,
@@ -60,8 +61,9 @@ impl Broker {
         deadline: Instant,
     ) -> Result<Self, ExportError> {
         let now = Instant::now();
-        let connection = Connection::open(address, deadline.min(now + CONNECT_TIME))
-            .map_err(|fault| unreached(address, fault))?;
+        let server = address.server(settings.tls);
+        let connection = Connection::open(&server, deadline.min(now + CONNECT_TIME))
+            .map_err(|unreachable| unreachable.error(&server))?;
         let mut broker = Self {
             connection,
             address: address.clone(),
@@ -116,9 +118,10 @@ impl Broker {
                 ExportError::misconfigured(format!("A request cannot be written: {why}."))
             })?;
         let until = deadline.min(Instant::now() + self.answer_time);
-        self.connection
-            .write_all(&frame, until)
-            .map_err(|fault| self.broken(fault))?;
+        self.connection.set_deadline(until);
+        let sent = self.connection.write_all(&frame);
+        sent.and_then(|()| self.connection.flush())
+            .map_err(|error| self.broken(&error))?;
         Ok(Asked {
             correlation: self.correlation,
             version,
@@ -128,8 +131,9 @@ impl Broker {
 
     /// Reads the answer to a request.
     pub(crate) fn receive(&mut self, asked: Asked) -> Result<Vec<u8>, ExportError> {
+        self.connection.set_deadline(asked.until);
         let mut length = [0; LENGTH_BYTES];
-        self.read(&mut length, asked.until)?;
+        self.read(&mut length)?;
         let length = usize::try_from(i32::from_be_bytes(length))
             .ok()
             .and_then(|length| length.checked_sub(CORRELATION_BYTES))
@@ -138,12 +142,12 @@ impl Broker {
             return Err(self.malformed(Malformed::Long));
         }
         let mut correlation = [0; CORRELATION_BYTES];
-        self.read(&mut correlation, asked.until)?;
+        self.read(&mut correlation)?;
         if i32::from_be_bytes(correlation) != asked.correlation {
             return Err(self.malformed(Malformed::Astray));
         }
         let mut answer = vec![0; length];
-        self.read(&mut answer, asked.until)?;
+        self.read(&mut answer)?;
         self.used = Instant::now();
         Ok(answer)
     }
@@ -151,16 +155,16 @@ impl Broker {
     /// The error for an answer that is none.
     pub(crate) fn malformed(&self, why: Malformed) -> ExportError {
         ExportError::unavailable(format!(
-            "{} gives no answer in Kafka's protocol: {why}. Check that a Kafka listener without TLS is \
-             there.",
+            "{} gives no answer in Kafka's protocol: {why}. Check that a Kafka listener is there, \
+             and whether it is one with TLS (`tls`).",
             self.title()
         ))
     }
 
-    fn read(&mut self, buffer: &mut [u8], until: Instant) -> Result<(), ExportError> {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<(), ExportError> {
         self.connection
-            .read_exact(buffer, until)
-            .map_err(|fault| self.broken(fault))
+            .read_exact(buffer)
+            .map_err(|error| self.broken(&error))
     }
 
     fn title(&self) -> String {
@@ -188,16 +192,17 @@ impl Broker {
             })
     }
 
-    fn broken(&self, fault: Fault) -> ExportError {
+    fn broken(&self, error: &std::io::Error) -> ExportError {
         let title = self.title();
-        ExportError::unavailable(match fault {
-            Fault::TimedOut => format!("{title} does not answer in time."),
-            Fault::Closed => format!(
-                "{title} closed the connection; if this comes again, check whether the listener asks \
-                 for TLS or for a login (`sasl`)."
-            ),
-            Fault::Broken(how) => format!("The connection to {title} {how}."),
-            Fault::NotGranted | Fault::NoAddress => return unreached(&self.address, fault),
+        ExportError::unavailable(match error.kind() {
+            ErrorKind::TimedOut => format!("{title} does not answer in time."),
+            ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => {
+                format!(
+                    "{title} closed the connection; if this comes again, check whether the listener asks \
+                 for TLS (`tls`) or for a login (`sasl`)."
+                )
+            }
+            _ => format!("The connection to {} broke: {error}.", self.address),
         })
     }
 
@@ -285,24 +290,4 @@ fn nonce() -> Result<String, ExportError> {
         &base64::engine::general_purpose::STANDARD,
         bytes,
     ))
-}
-
-fn unreached(address: &Address, fault: Fault) -> ExportError {
-    let title = title(address);
-    match fault {
-        Fault::NotGranted => ExportError::denied(format!(
-            "The host does not let this plugin connect to {address}; put it into `addresses` of the \
-             plugin's grants. A cluster names its brokers itself (`advertised.listeners`), and each \
-             has to be granted."
-        )),
-        Fault::NoAddress => ExportError::misconfigured(format!(
-            "{title} is known by a name, which is not looked up; brokers have to be named by address, \
-             in `brokers` and in their `advertised.listeners`."
-        )),
-        Fault::TimedOut => ExportError::unavailable(format!("{title} cannot be reached in time.")),
-        Fault::Closed => ExportError::unavailable(format!("{title} closed the connection.")),
-        Fault::Broken(how) => {
-            ExportError::unavailable(format!("The connection to {address} {how}."))
-        }
-    }
 }

@@ -8,7 +8,6 @@ use http_body_util::Empty;
 use hyper_util::client::proxy::matcher::Matcher;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
 
 use super::*;
 use crate::credentials::{Credentials, CredentialsSource};
@@ -17,7 +16,6 @@ use crate::http::bandwidth::Bandwidth;
 use crate::http::client::HttpClient;
 use crate::http::pace::Line;
 use crate::http::proxy::Proxies;
-use crate::limits::Limits;
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
 
@@ -87,16 +85,8 @@ fn host(credentials: Credentials) -> HttpHost {
 
 fn sandbox(host: &HttpHost, grants: Grants) -> Sandbox {
     Sandbox {
-        plugin: "test".into(),
-        log: PluginLog::new("test"),
-        grants: Arc::new(grants),
-        limits: Limits::default(),
-        args: vec![],
-        env: vec![],
-        streams: None,
-        stop: watch::channel(false).1,
         traffic: TrafficCounter::within(&host.total),
-        waits: Waits::new(),
+        ..crate::testing::sandbox(grants)
     }
 }
 
