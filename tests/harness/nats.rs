@@ -37,11 +37,11 @@ pub struct NatsMessage {
 impl NatsMessage {
     /// Its header `Nats-Msg-Id`.
     pub fn id(&self) -> &str {
-        let line = |line: &'_ str| line.starts_with("Nats-Msg-Id: ");
-        let found = self.headers.lines().find(|it| line(it));
-        found
-            .unwrap_or_default()
-            .trim_start_matches("Nats-Msg-Id: ")
+        let found = self
+            .headers
+            .lines()
+            .find_map(|line| line.strip_prefix("Nats-Msg-Id: "));
+        found.unwrap_or_default()
     }
 }
 

@@ -198,3 +198,52 @@ impl AsyncWrite for Encrypted {
         Pin::new(&mut self.0).poll_shutdown(context)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::sandbox;
+
+    fn identity(certificate: &str, server: &str) -> TlsIdentity {
+        TlsIdentity {
+            certificate: certificate.into(),
+            private_key: "key".into(),
+            servers: vec![server.parse().unwrap()],
+        }
+    }
+
+    #[test]
+    fn a_certificate_is_shown_only_to_the_servers_it_is_for() {
+        let sandbox = sandbox(Grants {
+            tls_identities: vec![
+                Arc::new(identity("one", "broker.example.com")),
+                Arc::new(identity("two", "*.iot.example.com")),
+            ],
+            ..Grants::default()
+        });
+        let handshakes = Handshakes {
+            grants: sandbox.grants,
+            log: sandbox.log,
+        };
+        let shown = |server: &str| {
+            let identity = handshakes.identity_for(server)?;
+            Some(identity.certificate.display().to_string())
+        };
+        assert_eq!(shown("Broker.example.com").as_deref(), Some("one"));
+        assert_eq!(shown("a.iot.example.com").as_deref(), Some("two"));
+        assert_eq!(shown("a.b.iot.example.com"), None);
+        assert_eq!(shown("evil.net"), None);
+    }
+
+    #[test]
+    fn files_that_are_not_what_they_should_be_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("device.crt");
+        let text = file.display().to_string();
+        let problem = identity(&text, "a").check().unwrap_err().to_string();
+        assert!(problem.contains("device.crt"), "{problem}");
+        std::fs::write(&file, "no PEM").unwrap();
+        let problem = identity(&text, "a").check().unwrap_err().to_string();
+        assert!(problem.contains("no certificate in PEM"), "{problem}");
+    }
+}

@@ -143,9 +143,10 @@ impl Delivery {
 
     /// The connection of the last call, or a new one.
     fn session(&mut self, deadline: Instant) -> Result<Session, ExportError> {
-        match self.session.take() {
-            Some(mut session) if session.is_alive(&self.config, deadline) => Ok(session),
-            _ => Session::open(&self.config, &self.context, deadline),
+        let kept = self.session.take();
+        match kept.and_then(|mut it| it.is_alive(&self.config, deadline).then_some(it)) {
+            Some(session) => Ok(session),
+            None => Session::open(&self.config, &self.context, deadline),
         }
     }
 

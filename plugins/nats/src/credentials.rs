@@ -93,7 +93,7 @@ impl Key {
         let [first, second, secret @ ..] = content else {
             return Err(WRONG);
         };
-        let kind = (first & 0b111) << 5 | second >> 3;
+        let kind = ((first & 0b111) << 5) | (second >> 3);
         if first & 0xf8 != SEED || kind != USER {
             return Err(WRONG);
         }
@@ -121,7 +121,7 @@ fn decode_base32(text: &str) -> Option<Vec<u8>> {
     let (mut bits, mut count, mut bytes) = (0_u16, 0, Vec::new());
     for letter in text.bytes() {
         let value = BASE32.iter().position(|known| *known == letter)?;
-        bits = bits << 5 | u16::try_from(value).ok()?;
+        bits = (bits << 5) | u16::try_from(value).ok()?;
         count += 5;
         if count >= 8 {
             count -= 8;
@@ -138,7 +138,7 @@ fn encode_base32(bytes: &[u8]) -> String {
     let letter =
         |value: u16| char::from(BASE32.get(usize::from(value & 31)).copied().unwrap_or(b'A'));
     for byte in bytes {
-        bits = bits << 8 | u16::from(*byte);
+        bits = (bits << 8) | u16::from(*byte);
         count += 8;
         while count >= 5 {
             count -= 5;
@@ -155,9 +155,9 @@ fn encode_base32(bytes: &[u8]) -> String {
 /// CRC-16/XMODEM.
 fn crc16(bytes: &[u8]) -> u16 {
     bytes.iter().fold(0, |crc, byte| {
-        (0..8).fold(crc ^ u16::from(*byte) << 8, |crc, _| match crc & 0x8000 {
+        (0..8).fold(crc ^ (u16::from(*byte) << 8), |crc, _| match crc & 0x8000 {
             0 => crc << 1,
-            _ => crc << 1 ^ 0x1021,
+            _ => (crc << 1) ^ 0x1021,
         })
     })
 }
@@ -168,7 +168,7 @@ mod tests {
 
     /// Made for this test by adding prefix and checksum to 32 equal bytes.
     fn seed() -> String {
-        let mut bytes = vec![SEED | USER >> 5, USER << 3];
+        let mut bytes = vec![SEED | (USER >> 5), USER << 3];
         bytes.extend([7; 32]);
         let checksum = crc16(&bytes);
         bytes.extend(checksum.to_le_bytes());
@@ -197,7 +197,8 @@ mod tests {
         let key = Key::from_seed(&seed).unwrap();
         assert!(key.public().starts_with('U'));
         assert_eq!(key.public().len(), 56);
-        let misspelt = format!("{}A{}", &seed[..20], &seed[21..]);
+        let other = if &seed[20..21] == "A" { "B" } else { "A" };
+        let misspelt = format!("{}{other}{}", &seed[..20], &seed[21..]);
         for wrong in ["", "SU", "xyz", &key.public(), &misspelt] {
             assert!(Key::from_seed(wrong).is_err(), "{wrong}");
         }

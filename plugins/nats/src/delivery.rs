@@ -56,9 +56,13 @@ impl Delivery {
     /// Nothing was delivered.
     pub(crate) fn deliver(&mut self, batch: &[Message]) -> Result<Vec<Undelivered>, ExportError> {
         let deadline = Instant::now() + self.config.timeout();
-        let mut session = match self.session.take() {
-            Some(mut session) if session.is_alive(deadline) => session,
-            _ => self.connect(deadline)?,
+        let kept = self
+            .session
+            .take()
+            .and_then(|mut session| session.is_alive(deadline).then_some(session));
+        let mut session = match kept {
+            Some(session) => session,
+            None => self.connect(deadline)?,
         };
         self.batches = self.batches.wrapping_add(1);
         let mut pending = Vec::with_capacity(batch.len());

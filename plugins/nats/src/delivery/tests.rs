@@ -25,9 +25,7 @@ fn serve(
     thread::spawn(move || {
         let mut count = 0;
         for stream in listener.incoming() {
-            let Some(()) = talk(stream.unwrap(), &script, &mut count) else {
-                continue;
-            };
+            let _ = talk(stream.unwrap(), &script, &mut count);
         }
     });
 }

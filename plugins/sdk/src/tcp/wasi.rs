@@ -119,7 +119,7 @@ impl Connection {
                 Ok(bytes.len().min(buffer.len()))
             }
             Err(StreamError::Closed) => Ok(0),
-            Err(error) => Err(broken(&error)),
+            Err(error) => Err(unread(&error)),
         }
     }
 
@@ -137,12 +137,14 @@ impl Connection {
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let room = self.room()?;
         let chunk = bytes.get(..room.min(bytes.len())).unwrap_or(bytes);
-        self.output.write(chunk).map_err(|error| broken(&error))?;
+        self.output
+            .write(chunk)
+            .map_err(|error| unwritten(&error))?;
         Ok(chunk.len())
     }
 
     pub(super) fn flush(&mut self) -> io::Result<()> {
-        self.output.flush().map_err(|error| broken(&error))?;
+        self.output.flush().map_err(|error| unwritten(&error))?;
         // There is room again when the flush is done.
         self.room().map(|_| ())
     }
@@ -153,7 +155,7 @@ impl Connection {
             match self.output.check_write() {
                 Ok(0) => wait(&self.writable, self.deadline)?,
                 Ok(room) => return Ok(usize::try_from(room).unwrap_or(usize::MAX)),
-                Err(error) => return Err(broken(&error)),
+                Err(error) => return Err(unwritten(&error)),
             }
         }
     }
@@ -273,9 +275,27 @@ fn wait(pollable: &Pollable, deadline: Instant) -> io::Result<()> {
     }
 }
 
-fn broken(error: &StreamError) -> io::Error {
+/// A failed read. A peer that is gone is told from other faults, as the standard library does. WASI 0.2
+/// gives words for that, and no code.
+fn unread(error: &StreamError) -> io::Error {
+    const GONE: [&str; 3] = ["reset by peer", "ConnectionReset", "close_notify"];
+    let StreamError::LastOperationFailed(error) = error else {
+        return io::ErrorKind::BrokenPipe.into();
+    };
+    let words = error.to_debug_string();
+    let kind = match GONE.iter().any(|gone| words.contains(gone)) {
+        true => io::ErrorKind::ConnectionReset,
+        false => io::ErrorKind::Other,
+    };
+    io::Error::new(kind, words)
+}
+
+/// A failed write: nobody takes anything any more. Why, reading says.
+fn unwritten(error: &StreamError) -> io::Error {
     match error {
         StreamError::Closed => io::ErrorKind::BrokenPipe.into(),
-        StreamError::LastOperationFailed(error) => io::Error::other(error.to_debug_string()),
+        StreamError::LastOperationFailed(error) => {
+            io::Error::new(io::ErrorKind::ConnectionAborted, error.to_debug_string())
+        }
     }
 }
