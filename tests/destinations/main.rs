@@ -15,6 +15,7 @@
 )]
 
 mod documents;
+mod kafka;
 mod mqtt;
 mod nats;
 mod setup;

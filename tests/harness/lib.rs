@@ -1,7 +1,8 @@
 //! What behaviour tests stand on: the real program ([`Host`]), the official SDK ([`python`]), a real
-//! emulator ([`Emulator`]), real servers ([`Nats`], [`Mosquitto`]), destinations that answer as they are told ([`HttpSink`], and [`Sink`] in
-//! the words of Kinesis), a line to a real peer that a test can spoil ([`Line`]), and a client that can
-//! send what no SDK sends ([`RawClient`]).
+//! emulator ([`Emulator`]), real servers ([`Nats`], [`Mosquitto`]), a cluster of Kafka brokers ([`Kafka`]),
+//! destinations that answer as they are told ([`HttpSink`], and [`Sink`] in the words of Kinesis), a line
+//! to a real peer that a test can spoil ([`Line`]), and a client that can send what no SDK sends
+//! ([`RawClient`]).
 //!
 //! `cargo xtask test` builds the program and the components before it runs the tests, and installs
 //! the Python packages. Everything listens on free ports of the loopback interface, and ends with the
@@ -19,6 +20,7 @@ mod client;
 mod emulator;
 mod host;
 mod http_sink;
+mod kafka;
 mod line;
 mod mosquitto;
 mod nats;
@@ -33,6 +35,7 @@ pub use client::RawClient;
 pub use emulator::Emulator;
 pub use host::{Host, kinesis_config};
 pub use http_sink::{HttpAnswer, HttpRequest, HttpSink, Reserved};
+pub use kafka::{Kafka, KafkaRecord};
 pub use line::{Line, Quality};
 pub use mosquitto::{Arrived, Mosquitto, Subscriber};
 pub use nats::{Nats, NatsMessage};

@@ -30,6 +30,7 @@ mod bindings {
             "wasi:io/error@0.2.12": wasip2::io::error,
             "wasi:io/poll@0.2.12": wasip2::io::poll,
             "wasi:io/streams@0.2.12": wasip2::io::streams,
+            "wasi:tls/types@0.2.0-draft": generate,
         },
     });
 }
