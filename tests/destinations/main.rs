@@ -14,5 +14,6 @@
     reason = "a test fails by panicking"
 )]
 
+mod aws_services;
 mod documents;
 mod setup;
