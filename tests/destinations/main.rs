@@ -14,6 +14,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod aws_services;
 mod documents;
 mod kafka;
 mod mqtt;
