@@ -15,4 +15,5 @@
 )]
 
 mod documents;
+mod s3_archive;
 mod setup;
