@@ -75,7 +75,7 @@ def main(endpoint, command, bucket):
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
         for found in page.get("Contents", []):
             key = found["Key"]
-            answer = s3.get_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
+            answer = s3.get_object(Bucket=bucket, Key=key)
             body = answer["Body"].read()
             objects.append(
                 {
@@ -84,7 +84,6 @@ def main(endpoint, command, bucket):
                     "contentEncoding": answer.get("ContentEncoding"),
                     "storageClass": answer.get("StorageClass"),
                     "encryption": answer.get("ServerSideEncryption"),
-                    "checksum": answer.get("ChecksumCRC32"),
                     "metadata": answer["Metadata"],
                     "rows": rows(key, body),
                     "parquet": described(key, body),

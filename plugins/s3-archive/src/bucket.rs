@@ -101,7 +101,7 @@ impl<T: Transport> Bucket<T> {
             return Ok(());
         }
         let refusal = Refusal::read(answer, SystemTime::now());
-        let outcome = refusal.fault(&self.target);
+        let fault = refusal.fault(&self.target);
         match refusal.code.as_deref() {
             // The body was damaged or cut on its way, or two requests met.
             Some(
@@ -115,7 +115,7 @@ impl<T: Transport> Bucket<T> {
             ))),
             _ => {
                 let code = refusal.code;
-                Err(CallError::Refused { code, outcome }.into_export_error())
+                Err(CallError::Refused { code, fault }.into_export_error())
             }
         }
     }

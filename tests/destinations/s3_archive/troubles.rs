@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use millstream_tests::{Emulator, HttpAnswer, HttpSink, Line, Quality, Reserved};
+use millstream_tests::{Emulator, Host, HttpAnswer, HttpSink, Line, Quality, Reserved};
 
 use super::{archived, archiving_to, create_bucket, objects, payloads, refusal, taken};
 use crate::setup::{
@@ -88,9 +88,9 @@ fn an_answer_that_never_comes_is_given_up_and_the_object_written_again() {
         0 => HttpAnswer::Hang,
         _ => taken(),
     });
-    let mut exporting = archiving_to(&sink.endpoint(), ", compression = \"none\"");
-    exporting.more = "[plugins]\ncall-deadline = \"2s\"".into();
-    let host = exporting.start();
+    let exporting = archiving_to(&sink.endpoint(), ", compression = \"none\"");
+    let config = format!("plugins.call-deadline = \"2s\"\n{}", exporting.text());
+    let host = Host::start_with(&config, &exporting.environment);
     append_numbered(&host, 0..4);
     wait_for_error(&host, "in time");
     wait_for_delivery(&host, 4);
