@@ -81,15 +81,22 @@ impl<T: Transport> Service<T> {
         let json = HeaderValue::from_static("application/x-amz-json-1.1");
         headers.insert(header::CONTENT_TYPE, json);
         headers.insert(TARGET, HeaderValue::from_static(operation));
+        let body = serde_json::to_vec(body).map_err(|error| {
+            CallError::Failed(ExportError::unavailable(format!(
+                "The request to {} cannot be written: {error}.",
+                self.target.name
+            )))
+        })?;
         self.post(&self.address.clone(), headers, body)
     }
 
-    /// Calls an operation of a service that speaks REST-JSON, by its path, such as `/properties`.
+    /// Calls an operation of a service that speaks REST-JSON, by its path, such as `/properties`. The body
+    /// is JSON already, so that values can go out as they came in.
     ///
     /// # Errors
     ///
     /// There is no answer, or it is an error.
-    pub fn rest_json(&mut self, path: &str, body: &impl Serialize) -> Result<Value, CallError> {
+    pub fn rest_json(&mut self, path: &str, body: Vec<u8>) -> Result<Value, CallError> {
         let mut headers = HeaderMap::new();
         let json = HeaderValue::from_static("application/json");
         headers.insert(header::CONTENT_TYPE, json);
@@ -102,15 +109,9 @@ impl<T: Transport> Service<T> {
         &mut self,
         address: &Address,
         mut headers: HeaderMap,
-        body: &impl Serialize,
+        body: Vec<u8>,
     ) -> Result<Value, CallError> {
         sign(&mut headers, self.endpoint, &self.region);
-        let body = serde_json::to_vec(body).map_err(|error| {
-            CallError::Failed(ExportError::unavailable(format!(
-                "The request to {} cannot be written: {error}.",
-                self.target.name
-            )))
-        })?;
         let request = Request {
             method: Method::Post,
             address,
@@ -223,7 +224,7 @@ mod tests {
     fn an_operation_by_path_has_the_name_of_the_service_in_signatures() {
         let mut script = script(200, "{}");
         let mut sitewise = service(&mut script, Endpoint::SiteWise);
-        sitewise.rest_json("/properties", &Value::Null).unwrap();
+        sitewise.rest_json("/properties", b"{}".to_vec()).unwrap();
         let (url, headers, _) = &script.seen[0];
         assert_eq!(
             url,
@@ -266,7 +267,7 @@ mod tests {
         let mut script = script(200, "");
         script.answer = Err(Unanswered::NotGranted);
         let error = service(&mut script, Endpoint::SiteWise)
-            .rest_json("/properties", &Value::Null)
+            .rest_json("/properties", b"{}".to_vec())
             .unwrap_err();
         let CallError::Failed(ExportError::Denied(reason)) = error else {
             panic!("{error:?}");

@@ -75,10 +75,7 @@ impl CallError {
     pub fn reason(&self) -> &str {
         match self {
             Self::Failed(error) | Self::TimedOut(error) => error.reason(),
-            Self::Refused { fault, .. } => match fault {
-                Fault::Passing(error) => error.reason(),
-                Fault::Content(reason) => reason,
-            },
+            Self::Refused { fault, .. } => fault.reason(),
         }
     }
 
@@ -86,10 +83,25 @@ impl CallError {
     pub fn into_export_error(self) -> ExportError {
         match self {
             Self::Failed(error) | Self::TimedOut(error) => error,
-            Self::Refused { fault, .. } => match fault {
-                Fault::Passing(error) => error,
-                Fault::Content(reason) => ExportError::misconfigured(reason),
-            },
+            Self::Refused { fault, .. } => fault.into_export_error(),
+        }
+    }
+}
+
+impl Fault {
+    /// Why, in one sentence.
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::Passing(error) => error.reason(),
+            Self::Content(reason) => reason,
+        }
+    }
+
+    /// The error for the host, where nothing else is known of the content.
+    pub fn into_export_error(self) -> ExportError {
+        match self {
+            Self::Passing(error) => error,
+            Self::Content(reason) => ExportError::misconfigured(reason),
         }
     }
 }
