@@ -11,7 +11,7 @@ use std::time::SystemTime;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use millstream_aws::endpoint::Endpoint;
-use millstream_aws::{CallError, Refusal, Region, Target, sign};
+use millstream_aws::{Refusal, Region, Target, sign};
 use millstream_plugin::ExportError;
 use millstream_plugin::http::{
     Address, Answer, HeaderMap, HeaderName, HeaderValue, Keep, Method, Request, Transport,
@@ -101,7 +101,6 @@ impl<T: Transport> Bucket<T> {
             return Ok(());
         }
         let refusal = Refusal::read(answer, SystemTime::now());
-        let fault = refusal.fault(&self.target);
         match refusal.code.as_deref() {
             // The body was damaged or cut on its way, or two requests met.
             Some(
@@ -113,10 +112,7 @@ impl<T: Transport> Bucket<T> {
                 "{} did not get the object whole: {code}.",
                 self.target.name
             ))),
-            _ => {
-                let code = refusal.code;
-                Err(CallError::Refused { code, fault }.into_export_error())
-            }
+            _ => Err(refusal.fault(&self.target).into_export_error()),
         }
     }
 }
