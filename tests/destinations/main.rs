@@ -19,4 +19,5 @@ mod documents;
 mod kafka;
 mod mqtt;
 mod nats;
+mod s3_archive;
 mod setup;

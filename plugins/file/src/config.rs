@@ -4,10 +4,10 @@ use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use millstream_plugin::json_line::Payload;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::line::Payload;
 use crate::name::FileName;
 
 /// The keys of the configuration.

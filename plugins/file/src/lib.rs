@@ -7,7 +7,7 @@
 //! The pieces, in the way a batch takes:
 //!
 //! * `config` checks the configuration;
-//! * `line` turns messages into lines;
+//! * [`json_line`] turns messages into lines;
 //! * `writer` appends a batch to the active file and closes files that are full or old;
 //! * `gzip` makes a batch a gzip member that knows its own length;
 //! * `tail` finds out, before a file is appended to, whether its end is whole;
@@ -20,19 +20,18 @@
 
 mod config;
 mod gzip;
-mod line;
 mod name;
 mod tail;
 mod writer;
 
 use jiff::Timestamp;
+use millstream_plugin::json_line::{self, Form, Payload};
 use millstream_plugin::{
     ConfigError, Description, ExportContext, ExportError, Exporter, Limits, Message, Undelivered,
     Wants, export_exporter,
 };
 
 use config::Config;
-use line::{Form, Payload};
 use name::FileName;
 use writer::Writer;
 
@@ -104,9 +103,9 @@ impl Exporter for File {
             return Ok(undelivered);
         };
         self.writer.append(first.sequence_number, now(), |out| {
-            forms
-                .iter()
-                .try_for_each(|(message, form)| line::write(out, &self.stream_name, message, *form))
+            forms.iter().try_for_each(|(message, form)| {
+                json_line::write(out, &self.stream_name, message, *form)
+            })
         })?;
         Ok(undelivered)
     }

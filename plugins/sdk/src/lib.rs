@@ -69,6 +69,8 @@ mod contract;
 mod exporter;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(feature = "json-line")]
+pub mod json_line;
 pub mod log;
 pub mod secrets;
 pub mod streams;

@@ -77,8 +77,9 @@ pub(crate) async fn next(
     rule: &BatchRule,
 ) -> Result<Batch, Error> {
     watch.reach(from).await?;
+    let mut there = watch.position().tail;
     let mut batch = read(store, watch, name, from, rule).await?;
-    while !is_full(&batch, watch, rule) {
+    while !is_full(&batch, there, rule) {
         let age = batch.messages.first().map_or(0, |oldest| {
             time.now().as_millis().saturating_sub(oldest.ingest_time)
         });
@@ -94,6 +95,7 @@ pub(crate) async fn next(
         if let Some(found) = time.limit(rest.min(LOOK_AGAIN), full).await {
             found?;
         }
+        there = watch.position().tail;
         batch = read(store, watch, name, from, rule).await?;
     }
     Ok(batch)
@@ -164,12 +166,14 @@ async fn read(
 }
 
 /// Whether waiting cannot add to a batch, or must not: it has all it may have, or something in it is
-/// to be settled without the plugin.
-fn is_full(batch: &Batch, watch: &Watch, rule: &BatchRule) -> bool {
+/// to be settled without the plugin. `there` is the number behind the messages that were there before
+/// the batch was read.
+fn is_full(batch: &Batch, there: SequenceNumber, rule: &BatchRule) -> bool {
     batch.messages.is_empty()
         || batch.messages.len() as u64 + batch.too_large.len() as u64 >= rule.messages
-        // What is there beyond the batch did not fit into its bytes.
-        || watch.position().tail > batch.end
+        // What was there and is not in the batch did not fit into its bytes. What has come since says
+        // nothing.
+        || there > batch.end
 }
 
 fn payload_bytes(batch: &Batch) -> u64 {
@@ -178,4 +182,41 @@ fn payload_bytes(batch: &Batch) -> u64 {
         .iter()
         .map(|message| message.payload.len() as u64)
         .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batch(numbers: std::ops::Range<u64>) -> Batch {
+        let end = SequenceNumber::new(numbers.end);
+        let message = |sequence_number| Message {
+            sequence_number,
+            ingest_time: 0,
+            payload: vec![0].into(),
+        };
+        Batch {
+            messages: numbers.map(message).collect(),
+            too_large: Vec::new(),
+            missed: 0,
+            end,
+        }
+    }
+
+    #[test]
+    fn a_batch_is_full_when_what_was_there_did_not_fit_and_not_when_more_has_come() {
+        let rule = BatchRule {
+            messages: 10,
+            bytes: 100,
+            message_bytes: 100,
+            linger: Duration::from_secs(60),
+        };
+        let there = SequenceNumber::new;
+        assert!(!is_full(&batch(3..8), there(8), &rule));
+        // Some of the batch came after the look.
+        assert!(!is_full(&batch(3..8), there(5), &rule));
+        assert!(is_full(&batch(3..8), there(9), &rule));
+        assert!(is_full(&batch(3..13), there(13), &rule));
+        assert!(is_full(&batch(3..3), there(3), &rule));
+    }
 }

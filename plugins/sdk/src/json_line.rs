@@ -1,17 +1,19 @@
-//! One message as one line of JSON.
+//! One message as one line of JSON, for exporters that write files:
+//! `{"stream":"readings","sequenceNumber":7,"ingestTime":1767225600000,"payload":"21.5"}`.
 
 use std::io::{self, Write};
 
 use base64::engine::general_purpose::STANDARD;
 use base64::write::EncoderWriter;
-use millstream_plugin::Message;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+
+use crate::Message;
 
 /// How payloads stand in a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Payload {
+pub enum Payload {
     /// As text if it is UTF-8, else as base64.
     #[default]
     Auto,
@@ -25,16 +27,22 @@ pub(crate) enum Payload {
 
 /// A payload in the form that its line will have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Form<'a> {
+pub enum Form<'a> {
+    /// A JSON string.
     Text(&'a str),
+    /// A JSON string in base64; the line says so with `"encoding":"base64"`.
     Base64(&'a [u8]),
     /// One JSON value.
     Json(&'a str),
 }
 
 impl<'a> Form<'a> {
-    /// The form that `wanted` gives to a payload, or why it has none.
-    pub(crate) fn new(payload: &'a [u8], wanted: Payload) -> Result<Self, String> {
+    /// The form that `wanted` gives to a payload.
+    ///
+    /// # Errors
+    ///
+    /// It has none; why, in a sentence for a rejection.
+    pub fn new(payload: &'a [u8], wanted: Payload) -> Result<Self, String> {
         let text = match wanted {
             Payload::Base64 => return Ok(Self::Base64(payload)),
             Payload::Auto | Payload::Text | Payload::Json => std::str::from_utf8(payload),
@@ -60,7 +68,7 @@ fn is_json(text: &str) -> bool {
 /// # Errors
 ///
 /// Those of `out`.
-pub(crate) fn write(
+pub fn write(
     out: &mut dyn Write,
     stream_name: &str,
     message: &Message,
