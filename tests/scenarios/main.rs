@@ -19,5 +19,4 @@ mod kinesis;
 mod limits;
 mod python_sdk;
 mod restart;
-mod s3_tasks;
 mod status;

@@ -9,12 +9,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use millstream_protocol::MessageStreamDefinition;
 use millstream_protocol::response::{ExportStatus, MessageStreamInfo, StorageStatus};
+use millstream_runtime::CancelReason;
 use millstream_streams::{Cursor, Error, Store, StreamDefinition};
 use tokio::sync::Mutex;
 
 use crate::config;
 use crate::definition;
-use crate::exports::{Supervisor, s3_tasks};
+use crate::exports::Supervisor;
 
 /// Streams with their exports. Clones mean the same ones.
 #[derive(Clone)]
@@ -113,7 +114,8 @@ impl Service {
         let outcome = self.store.update(definition).await;
         if outcome.is_ok() {
             let is_gone = |export: &str| !identifiers.contains(export);
-            s3_tasks::cancel(&self.store, &before, is_gone).await;
+            let reason = CancelReason::ExportDeleted;
+            self.exports.cancel(&before, is_gone, reason).await;
         }
         self.exports.start(name.as_str());
         outcome
@@ -126,7 +128,8 @@ impl Service {
         self.exports.abandon(name).await;
         // The exports are where they will be, and the messages are still there.
         let info = self.store.describe(name)?;
-        s3_tasks::cancel(&self.store, &info, |_| true).await;
+        let reason = CancelReason::StreamDeleted;
+        self.exports.cancel(&info, |_| true, reason).await;
         let outcome = self.store.delete(name).await;
         match &outcome {
             Ok(()) => {

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::watch;
+use wasmtime::component::InstancePre;
 use wasmtime_wasi::p2::bindings::CommandPre;
 
-use crate::contract::ExporterPluginPre;
+use crate::contract::{ExporterPluginIndices, canceling};
 use crate::deadline::Waits;
 use crate::description::Description;
 use crate::error::RuntimeError;
@@ -24,6 +25,8 @@ use crate::state::State;
 
 /// The interface that makes a component an exporter.
 const EXPORTER: &str = "millstream:plugin/exporter@0.1.0";
+/// The interface of exporters that want to know of canceled messages.
+const CANCELING: &str = "millstream:plugin/canceling";
 /// The interface that makes a component a producer.
 const RUN: &str = "wasi:cli/run";
 
@@ -67,8 +70,17 @@ struct Inner {
     program: Program,
 }
 
+/// An exporter, ready to be instantiated.
+#[derive(Clone)]
+pub(crate) struct ExporterProgram {
+    pub(crate) linked: InstancePre<State>,
+    pub(crate) exporter: ExporterPluginIndices,
+    /// None if it does not care what becomes of messages that it is not handed.
+    pub(crate) canceling: Option<canceling::GuestIndices>,
+}
+
 enum Program {
-    Exporter(ExporterPluginPre<State>),
+    Exporter(ExporterProgram),
     Producer(CommandPre<State>),
 }
 
@@ -111,7 +123,21 @@ impl Component {
         };
         let program = match kind {
             ComponentKind::Exporter => {
-                Program::Exporter(ExporterPluginPre::new(linked).map_err(shape)?)
+                let canceling = exports
+                    .iter()
+                    .any(|export| split_version(export).0 == CANCELING)
+                    .then(|| canceling::GuestIndices::new(&linked))
+                    .transpose()
+                    .map_err(|error| RuntimeError::ContractShape {
+                        component: name.clone(),
+                        interface: CANCELING.to_owned(),
+                        reason: format!("{error:#}"),
+                    })?;
+                Program::Exporter(ExporterProgram {
+                    exporter: ExporterPluginIndices::new(&linked).map_err(shape)?,
+                    linked,
+                    canceling,
+                })
             }
             ComponentKind::Producer => Program::Producer(CommandPre::new(linked).map_err(shape)?),
         };
@@ -188,7 +214,8 @@ impl Component {
         };
         let mut store = sandbox.store(runtime, None).await?;
         let answer = bounded(runtime, &sandbox, async {
-            let bindings = program.instantiate_async(&mut store).await?;
+            let instance = program.linked.instantiate_async(&mut store).await?;
+            let bindings = program.exporter.load(&mut store, &instance)?;
             bindings
                 .millstream_plugin_exporter()
                 .call_describe(&mut store)
@@ -237,7 +264,12 @@ impl Component {
         producer::run(self, program, settings, stop).await
     }
 
-    fn exporter(&self) -> Result<&ExporterPluginPre<State>, RuntimeError> {
+    /// Whether it wants to be told of messages that are not exported ([`Exporter::cancel`]).
+    pub fn cancels(&self) -> bool {
+        matches!(&self.inner.program, Program::Exporter(program) if program.canceling.is_some())
+    }
+
+    fn exporter(&self) -> Result<&ExporterProgram, RuntimeError> {
         match &self.inner.program {
             Program::Exporter(program) => Ok(program),
             Program::Producer(_) => Err(self.wrong_kind(ComponentKind::Exporter)),

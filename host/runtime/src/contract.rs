@@ -10,3 +10,15 @@ wasmtime::component::bindgen!({
     exports: { default: async },
     ownership: Borrowing { duplicate_if_necessary: true },
 });
+
+/// What an exporter may offer beside `exporter`.
+pub(crate) mod canceling {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        world: "canceling-plugin",
+        exports: { default: async },
+        ownership: Borrowing { duplicate_if_necessary: true },
+    });
+
+    pub(crate) use exports::millstream::plugin::canceling::*;
+}

@@ -4,27 +4,32 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::watch;
 use wasmtime::Store;
 
-use crate::component::Component;
+use crate::component::{Component, ExporterProgram};
 use crate::contract::exports::millstream::plugin::exporter as wit;
-use crate::contract::{ExporterPlugin, ExporterPluginPre};
+use crate::contract::{ExporterPlugin, canceling};
 use crate::deadline::Waits;
 use crate::error::{ExportFailure, RuntimeError};
 use crate::grants::Grants;
-use crate::guest::{MAX_TEXT, bounded, fault};
+use crate::guest::{MAX_TEXT, bounded, bounded_by, fault};
 use crate::http::{Traffic, TrafficCounter};
 use crate::limits::Limits;
 use crate::log::{PluginLog, clean};
 use crate::sandbox::{MAX_RESOURCES, Sandbox};
 use crate::state::State;
 use crate::streams::{Message, StreamAccess};
+use crate::work::Remembered;
 
 /// An instance that holds more resources than this after a call is made anew: guests' libraries leave
 /// some behind (a request with time limits of its own leaves one), and one that runs out of them
 /// crashes in the middle of a call.
 const RECYCLE_RESOURCES: usize = MAX_RESOURCES / 2;
+
+/// The longest that a call of `cancel` may take (`wit/canceling.wit`).
+const CANCEL_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Everything an exporter needs for one export of one stream.
 pub struct ExporterSettings {
@@ -42,6 +47,8 @@ pub struct ExporterSettings {
     pub limits: Limits,
     /// The streams behind the grants.
     pub streams: Arc<dyn StreamAccess>,
+    /// What the export remembers of earlier calls; see [`Exporter::remembered`].
+    pub remembered: Option<Arc<[u8]>>,
 }
 
 /// What becomes of a message that was not delivered.
@@ -64,13 +71,44 @@ pub struct Undelivered {
     pub reason: String,
 }
 
+/// What came of a call.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Exported {
+    /// The messages that were not delivered, in order of their index.
+    pub undelivered: Vec<Undelivered>,
+    /// How far the work is, in at most 1 KiB, if the messages to retry are to come again at once: the
+    /// call has done a part of its work.
+    pub in_progress: Option<String>,
+}
+
+/// A message that an exporter is not handed, or not again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Canceled {
+    /// Its place in the stream.
+    pub sequence_number: u64,
+    /// What it was; none if that is gone already.
+    pub payload: Option<Bytes>,
+}
+
+/// Why messages are not exported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CancelReason {
+    /// The stream is being deleted.
+    StreamDeleted,
+    /// The export is being deleted; the stream stays.
+    ExportDeleted,
+    /// Retention took them.
+    Expired,
+}
+
 /// One export's instance of an exporter; see [`Component::open`].
 pub struct Exporter {
     component: Component,
-    program: ExporterPluginPre<State>,
+    program: ExporterProgram,
     sandbox: Sandbox,
     context: (String, String),
     config: String,
+    remembered: Remembered,
     instance: Option<Instance>,
     // Never sent to: an exporter is stopped by dropping it.
     _stop: watch::Sender<bool>,
@@ -78,13 +116,14 @@ pub struct Exporter {
 
 struct Instance {
     store: Store<State>,
+    whole: wasmtime::component::Instance,
     bindings: ExporterPlugin,
 }
 
 impl Exporter {
     pub(crate) async fn open(
         component: Component,
-        program: ExporterPluginPre<State>,
+        program: ExporterProgram,
         settings: ExporterSettings,
     ) -> Result<Self, RuntimeError> {
         let (stop_sender, stop) = watch::channel(false);
@@ -106,6 +145,7 @@ impl Exporter {
             sandbox,
             context: (settings.stream_name, settings.export_identifier),
             config: settings.config.to_string(),
+            remembered: settings.remembered,
             instance: None,
             _stop: stop_sender,
         };
@@ -114,7 +154,7 @@ impl Exporter {
     }
 
     /// Delivers a batch: messages in order of their numbers, within the limits that the exporter
-    /// describes. Returns those that were *not* delivered, in order of their index.
+    /// describes. Returns those that were *not* delivered, and whether the work goes on.
     ///
     /// After a crash, a missed deadline or growth beyond the mark the instance is gone, and the next
     /// call makes a new one. Dropping the future has the same effect.
@@ -122,9 +162,9 @@ impl Exporter {
     /// # Errors
     ///
     /// Any variant of [`ExportFailure`]; nothing was delivered, as far as is known.
-    pub async fn export(&mut self, batch: &[Message]) -> Result<Vec<Undelivered>, ExportFailure> {
+    pub async fn export(&mut self, batch: &[Message]) -> Result<Exported, ExportFailure> {
         if batch.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Exported::default());
         }
         // Taken out, so that an instance whose call is cut short is never entered again.
         let mut instance = match self.instance.take() {
@@ -132,6 +172,72 @@ impl Exporter {
             None => self.start().await.map_err(ExportFailure::not_started)?,
         };
         let answer = self.deliver(&mut instance, batch).await?;
+        let in_progress = instance.store.data_mut().work.take_progress();
+        self.keep(instance);
+        match answer {
+            Ok(undelivered) => Ok(Exported {
+                undelivered: check(undelivered, batch.len())?,
+                in_progress,
+            }),
+            Err(error) => Err(failure(error)),
+        }
+    }
+
+    /// Tells the exporter of messages that it is not handed, if it wants to know: in order of their
+    /// numbers, 200 at most. The call has ten seconds, or less if other calls have less.
+    ///
+    /// # Errors
+    ///
+    /// The exporter's own sentence, or what cut the call off.
+    pub async fn cancel(
+        &mut self,
+        messages: &[Canceled],
+        reason: CancelReason,
+    ) -> Result<(), String> {
+        let Some(indices) = self.program.canceling.clone() else {
+            return Ok(());
+        };
+        let mut instance = match self.instance.take() {
+            Some(instance) => instance,
+            None => self.start().await.map_err(|error| error.to_string())?,
+        };
+        let messages: Vec<_> = messages
+            .iter()
+            .map(|message| canceling::Canceled {
+                sequence_number: message.sequence_number,
+                payload: message.payload.as_deref(),
+            })
+            .collect();
+        let reason = match reason {
+            CancelReason::StreamDeleted => canceling::Reason::StreamDeleted,
+            CancelReason::ExportDeleted => canceling::Reason::ExportDeleted,
+            CancelReason::Expired => canceling::Reason::Expired,
+        };
+        let store = &mut instance.store;
+        store.data_mut().work.begin(self.remembered.clone());
+        let limit = self.sandbox.limits.call_deadline.min(CANCEL_DEADLINE);
+        let call = async {
+            let guest = indices.load(&mut *store, &instance.whole)?;
+            guest.call_cancel(&mut *store, &messages, reason).await
+        };
+        let answer = bounded_by(limit, self.component.runtime(), &self.sandbox, call)
+            .await
+            .map_err(|error| error.to_string())?
+            .map_err(|error| fault(store, self.sandbox.log.label(), &error).to_string())?;
+        self.keep(instance);
+        answer.map_err(|sentence| clean(&sentence, MAX_TEXT))
+    }
+
+    /// What the export remembers: it has to be kept with its place in the stream, and handed over when
+    /// the export is opened again.
+    pub fn remembered(&self) -> Option<&Arc<[u8]>> {
+        self.remembered.as_ref()
+    }
+
+    /// A call has returned: takes over what it leaves, and keeps the instance for the next one, unless
+    /// it has grown too much.
+    fn keep(&mut self, mut instance: Instance) {
+        self.remembered = instance.store.data().work.remembered();
         let memory = instance.store.data().limiter.used();
         let resources = instance.store.data_mut().resources();
         if memory <= self.sandbox.limits.recycle_above && resources <= RECYCLE_RESOURCES {
@@ -143,10 +249,6 @@ impl Exporter {
                 resources,
                 "the instance has grown beyond its mark and is made anew"
             );
-        }
-        match answer {
-            Ok(undelivered) => check(undelivered, batch.len()),
-            Err(error) => Err(failure(error)),
         }
     }
 
@@ -161,7 +263,9 @@ impl Exporter {
         let label = self.sandbox.log.label();
         let mut store = self.sandbox.store(runtime, None).await?;
         let started = bounded(runtime, &self.sandbox, async {
-            let bindings = self.program.instantiate_async(&mut store).await?;
+            let whole = self.program.linked.instantiate_async(&mut store).await?;
+            let bindings = self.program.exporter.load(&mut store, &whole)?;
+            store.data_mut().work.begin(self.remembered.clone());
             let context = wit::ExportContext {
                 stream_name: &self.context.0,
                 export_identifier: &self.context.1,
@@ -170,11 +274,15 @@ impl Exporter {
                 .millstream_plugin_exporter()
                 .call_open(&mut store, context, &self.config)
                 .await?;
-            Ok((bindings, answer))
+            Ok((whole, bindings, answer))
         });
         match started.await? {
-            Ok((bindings, Ok(()))) => Ok(Instance { store, bindings }),
-            Ok((_, Err(error))) => Err(RuntimeError::Config {
+            Ok((whole, bindings, Ok(()))) => Ok(Instance {
+                store,
+                whole,
+                bindings,
+            }),
+            Ok((_, _, Err(error))) => Err(RuntimeError::Config {
                 component: label.into(),
                 field: error.field.map(|field| clean(&field, MAX_TEXT)),
                 message: clean(&error.message, MAX_TEXT),
@@ -188,7 +296,9 @@ impl Exporter {
         instance: &mut Instance,
         batch: &[Message],
     ) -> Result<Result<Vec<wit::Undelivered>, wit::ExportError>, RuntimeError> {
-        let Instance { store, bindings } = instance;
+        let Instance {
+            store, bindings, ..
+        } = instance;
         let label = self.sandbox.log.label();
         let messages: Vec<_> = batch
             .iter()
@@ -199,6 +309,7 @@ impl Exporter {
             })
             .collect();
         store.data_mut().limiter.take_refused();
+        store.data_mut().work.begin(self.remembered.clone());
         let call = bindings
             .millstream_plugin_exporter()
             .call_export(&mut *store, &messages);

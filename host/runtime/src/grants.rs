@@ -5,6 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use crate::stream_pattern::StreamPattern;
+
 /// Everything that one instance was granted; the default is nothing at all.
 #[derive(Debug, Clone, Default)]
 pub struct Grants {
@@ -15,10 +17,10 @@ pub struct Grants {
     pub aws_services: Vec<String>,
     /// Folders of the device.
     pub folders: Vec<FolderGrant>,
-    /// Streams to append to, by name.
-    pub append: Vec<String>,
-    /// Streams to read from, by name.
-    pub read: Vec<String>,
+    /// Streams to append to.
+    pub append: Vec<StreamPattern>,
+    /// Streams to read from.
+    pub read: Vec<StreamPattern>,
     /// Addresses to connect sockets to.
     pub addresses: Vec<AddressGrant>,
 }

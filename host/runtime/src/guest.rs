@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use wasmtime::{Store, Trap};
 
@@ -24,7 +25,16 @@ pub(crate) async fn bounded<T>(
     sandbox: &Sandbox,
     call: impl Future<Output = wasmtime::Result<T>>,
 ) -> Result<wasmtime::Result<T>, RuntimeError> {
-    let limit = sandbox.limits.call_deadline;
+    bounded_by(sandbox.limits.call_deadline, runtime, sandbox, call).await
+}
+
+/// The same with a time limit of its own.
+pub(crate) async fn bounded_by<T>(
+    limit: Duration,
+    runtime: &Runtime,
+    sandbox: &Sandbox,
+    call: impl Future<Output = wasmtime::Result<T>>,
+) -> Result<wasmtime::Result<T>, RuntimeError> {
     Deadline::after(limit, Arc::clone(&sandbox.waits))
         .cover(runtime.ticker().attend(call))
         .await

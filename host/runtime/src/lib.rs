@@ -50,17 +50,21 @@ mod runtime;
 mod sandbox;
 mod state;
 mod stdout;
+mod stream_pattern;
 mod streams;
 #[cfg(test)]
 mod testing;
 mod ticker;
+mod work;
 
 pub use compile::{CompileCommand, compile_file};
 pub use component::{Component, ComponentKind};
 pub use credentials::CredentialsSource;
 pub use description::{BatchLimits, Description, Wants};
 pub use error::{ExportFailure, RuntimeError};
-pub use exporter::{Disposition, Exporter, ExporterSettings, Undelivered};
+pub use exporter::{
+    CancelReason, Canceled, Disposition, Exported, Exporter, ExporterSettings, Undelivered,
+};
 pub use grants::{
     AddressGrant, FolderAccess, FolderGrant, Grants, HostGrant, HostPattern, InvalidGrant, Scheme,
 };
@@ -68,4 +72,5 @@ pub use http::{Bandwidth, Traffic};
 pub use limits::Limits;
 pub use producer::{ProducerEnd, ProducerSettings, StdoutTo};
 pub use runtime::{Runtime, RuntimeOptions};
+pub use stream_pattern::StreamPattern;
 pub use streams::{BoxFuture, Message, ReadOptions, StreamAccess, StreamError};

@@ -21,6 +21,7 @@ use crate::log::{LogOutput, PluginLog};
 use crate::runtime::Runtime;
 use crate::state::State;
 use crate::streams::{GrantedStreams, StreamAccess};
+use crate::work::Work;
 
 /// Resources (files, sockets, requests, header lists) that one instance may hold. The host keeps
 /// memory for each, so this and the next two bound what a hostile guest can make the host keep.
@@ -84,6 +85,7 @@ impl Sandbox {
                 grants: Arc::clone(&self.grants),
                 stop: self.stop.clone(),
             }),
+            work: Work::default(),
         };
         let mut store = Store::new(runtime.engine(), state);
         store.limiter(|state| &mut state.limiter);

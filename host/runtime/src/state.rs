@@ -13,6 +13,7 @@ use crate::http::HttpAccess;
 use crate::limits::MemoryLimiter;
 use crate::log::PluginLog;
 use crate::streams::GrantedStreams;
+use crate::work::Work;
 
 /// The data of a store.
 pub(crate) struct State {
@@ -24,6 +25,7 @@ pub(crate) struct State {
     pub(crate) log: Arc<PluginLog>,
     /// None where a component must not use streams at all, as in `describe`.
     pub(crate) streams: Option<GrantedStreams>,
+    pub(crate) work: Work,
 }
 
 impl State {

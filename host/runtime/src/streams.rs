@@ -116,7 +116,12 @@ impl GrantedStreams {
         stream: &str,
         payloads: Vec<Bytes>,
     ) -> Result<u64, StreamError> {
-        if !self.grants.append.iter().any(|granted| granted == stream) {
+        if !self
+            .grants
+            .append
+            .iter()
+            .any(|granted| granted.matches(stream))
+        {
             return Err(StreamError::NotGranted);
         }
         if payloads.is_empty() {
@@ -146,7 +151,12 @@ impl GrantedStreams {
         stream: &str,
         options: ReadOptions,
     ) -> Result<Vec<Message>, StreamError> {
-        if !self.grants.read.iter().any(|granted| granted == stream) {
+        if !self
+            .grants
+            .read
+            .iter()
+            .any(|granted| granted.matches(stream))
+        {
             return Err(StreamError::NotGranted);
         }
         if options.min_count == 0 {

@@ -17,15 +17,30 @@ use crate::{CompileCommand, Component, CredentialsSource, Runtime, RuntimeError,
 
 /// The exporter that does what the first byte of a batch says.
 pub(crate) fn exporter() -> Vec<u8> {
+    let (resolve, package) = contract();
+    let world = resolve.select_world(&[package], Some("exporter-plugin"));
+    let wat = include_str!("testing/exporter.wat");
+    encode(&resolve, world.unwrap(), wat)
+}
+
+/// The same, which also wants to be told of canceled messages.
+pub(crate) fn canceling() -> Vec<u8> {
+    let (mut resolve, package) = contract();
+    let world = |name| resolve.select_world(&[package], Some(name)).unwrap();
+    let (exporter, canceling) = (world("exporter-plugin"), world("canceling-plugin"));
+    resolve
+        .merge_worlds(canceling, exporter, &mut wit_parser::CloneMaps::default())
+        .unwrap();
+    let wat = include_str!("testing/exporter.wat")
+        .replace(";; CANCELING", include_str!("testing/canceling.wat"));
+    encode(&resolve, exporter, &wat)
+}
+
+fn contract() -> (Resolve, wit_parser::PackageId) {
     let mut resolve = Resolve::default();
     let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit");
     let (package, _) = resolve.push_dir(wit).unwrap();
-    encode(
-        &resolve,
-        package,
-        "exporter-plugin",
-        include_str!("testing/exporter.wat"),
-    )
+    (resolve, package)
 }
 
 /// A command that prints three lines and then does `end`, which is WebAssembly text.
@@ -38,11 +53,11 @@ pub(crate) fn producer(end: &str) -> Vec<u8> {
 pub(crate) fn with_wit(wit: &str, world: &str, wat: &str) -> Vec<u8> {
     let mut resolve = Resolve::default();
     let package = resolve.push_str("test.wit", wit).unwrap();
-    encode(&resolve, package, world, wat)
+    let world = resolve.select_world(&[package], Some(world)).unwrap();
+    encode(&resolve, world, wat)
 }
 
-fn encode(resolve: &Resolve, package: wit_parser::PackageId, world: &str, wat: &str) -> Vec<u8> {
-    let world = resolve.select_world(&[package], Some(world)).unwrap();
+fn encode(resolve: &Resolve, world: wit_parser::WorldId, wat: &str) -> Vec<u8> {
     let mut module = wat::parse_str(wat).unwrap();
     wit_component::embed_component_metadata(&mut module, resolve, world, StringEncoding::UTF8)
         .unwrap();

@@ -23,6 +23,9 @@ pub struct Cursor {
     pub last_attempt: Option<Timestamp>,
     /// Why the last try failed; none if it did not.
     pub last_error: Option<String>,
+    /// What whoever exports remembers of work that is longer than one try, in words of its own; none
+    /// if nothing.
+    pub work: Option<String>,
 }
 
 impl Cursor {

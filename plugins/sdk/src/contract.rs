@@ -16,11 +16,26 @@ pub mod bindings {
     });
 }
 
+/// The world of exporters that want to be told of messages that are not exported.
+#[doc(hidden)]
+pub mod canceling_bindings {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        world: "canceling-plugin",
+        pub_export_macro: true,
+        default_bindings_module: "millstream_plugin::internals::canceling_bindings",
+        additional_derives: [PartialEq],
+    });
+}
+
 pub use bindings::exports::millstream::plugin::exporter::{
     ConfigError, Description, Disposition, ExportContext, ExportError, Failure, Limits,
     Undelivered, Wants,
 };
 pub use bindings::millstream::plugin::types::Message;
+pub use canceling_bindings::exports::millstream::plugin::canceling::{
+    Canceled, Reason as CancelReason,
+};
 
 impl Undelivered {
     /// The message at `index` of the batch may succeed later: the host hands it over again.

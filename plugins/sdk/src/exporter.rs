@@ -4,10 +4,14 @@
 //! `export` uses. [`Slot`] is the place where that value lives between two calls.
 
 use std::cell::RefCell;
+use std::thread::LocalKey;
 
 use serde::de::DeserializeOwned;
 
-use crate::{ConfigError, Description, ExportContext, ExportError, Message, Undelivered, config};
+use crate::{
+    CancelReason, Canceled, ConfigError, Description, ExportContext, ExportError, Message,
+    Undelivered, config,
+};
 
 /// A destination for the messages of one export.
 ///
@@ -39,10 +43,29 @@ pub trait Exporter: Sized {
     fn export(&mut self, batch: Vec<Message>) -> Result<Vec<Undelivered>, ExportError>;
 }
 
+/// What an exporter does about messages that it will not be handed, or not again: it cleans up what it
+/// has begun and tells those who wait. Named in [`export_canceling!`] beside [`export_exporter!`].
+pub trait Canceling: Exporter {
+    /// Takes note of messages in order of their numbers, some hundred at most. It has ten seconds. What it
+    /// [remembers](crate::work) is kept as after a batch.
+    ///
+    /// # Errors
+    ///
+    /// A sentence for the log; the messages are gone all the same.
+    fn cancel(&mut self, messages: Vec<Canceled>, reason: CancelReason) -> Result<(), String>;
+}
+
 /// Holds the open exporter of a component between two calls of the host.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Slot<E>(RefCell<Option<E>>);
+
+/// Where the exporter of a component lives; [`export_exporter!`] implements it.
+#[doc(hidden)]
+pub trait InComponent: Exporter + 'static {
+    /// The slot of the component's only thread.
+    fn slot() -> &'static LocalKey<Slot<Self>>;
+}
 
 impl<E: Exporter> Slot<E> {
     /// A slot with nothing in it.
@@ -76,6 +99,20 @@ impl<E: Exporter> Slot<E> {
     }
 }
 
+impl<E: Canceling> Slot<E> {
+    /// Tells the exporter of messages that are not exported.
+    ///
+    /// # Errors
+    ///
+    /// The exporter's sentence; or it was never opened.
+    pub fn cancel(&self, messages: Vec<Canceled>, reason: CancelReason) -> Result<(), String> {
+        match self.0.borrow_mut().as_mut() {
+            Some(exporter) => exporter.cancel(messages, reason),
+            None => Err("The host called `cancel` before `open` succeeded.".to_owned()),
+        }
+    }
+}
+
 impl<E: Exporter> Default for Slot<E> {
     fn default() -> Self {
         Self::new()
@@ -97,9 +134,18 @@ macro_rules! export_exporter {
         const _: () = {
             use $crate::internals::bindings;
 
-            ::std::thread_local! {
-                static SLOT: $crate::internals::Slot<$exporter> =
-                    const { $crate::internals::Slot::new() };
+            impl $crate::internals::InComponent for $exporter {
+                fn slot() -> &'static ::std::thread::LocalKey<$crate::internals::Slot<Self>> {
+                    ::std::thread_local! {
+                        static SLOT: $crate::internals::Slot<$exporter> =
+                            const { $crate::internals::Slot::new() };
+                    }
+                    &SLOT
+                }
+            }
+
+            fn slot() -> &'static ::std::thread::LocalKey<$crate::internals::Slot<$exporter>> {
+                <$exporter as $crate::internals::InComponent>::slot()
             }
 
             struct Component;
@@ -113,7 +159,7 @@ macro_rules! export_exporter {
                     context: $crate::ExportContext,
                     config: ::std::string::String,
                 ) -> ::std::result::Result<(), $crate::ConfigError> {
-                    SLOT.with(|slot| slot.open(context, &config))
+                    slot().with(|slot| slot.open(context, &config))
                 }
 
                 fn export(
@@ -122,11 +168,42 @@ macro_rules! export_exporter {
                     ::std::vec::Vec<$crate::Undelivered>,
                     $crate::ExportError,
                 > {
-                    SLOT.with(|slot| slot.export(batch))
+                    slot().with(|slot| slot.export(batch))
                 }
             }
 
             bindings::export!(Component with_types_in bindings);
+        };
+    };
+}
+
+/// Makes the type that is named, which is exported with [`export_exporter!`] and implements
+/// [`Canceling`], one that is told of messages that are not exported. Once in a crate.
+#[macro_export]
+macro_rules! export_canceling {
+    ($exporter:ty) => {
+        const _: () = {
+            const fn is_canceling<E: $crate::Canceling>() {}
+            is_canceling::<$exporter>();
+        };
+
+        #[cfg(target_arch = "wasm32")]
+        const _: () = {
+            use $crate::internals::canceling_bindings as bindings;
+
+            struct Component;
+
+            impl bindings::exports::millstream::plugin::canceling::Guest for Component {
+                fn cancel(
+                    messages: ::std::vec::Vec<$crate::Canceled>,
+                    reason: $crate::CancelReason,
+                ) -> ::std::result::Result<(), ::std::string::String> {
+                    <$exporter as $crate::internals::InComponent>::slot()
+                        .with(|slot| slot.cancel(messages, reason))
+                }
+            }
+
+    bindings::export!(Component with_types_in bindings);
         };
     };
 }

@@ -71,16 +71,17 @@ mod exporter;
 pub mod http;
 pub mod log;
 pub mod streams;
+pub mod work;
 
 pub use contract::{
-    ConfigError, Description, Disposition, ExportContext, ExportError, Failure, Limits, Message,
-    Undelivered, Wants,
+    CancelReason, Canceled, ConfigError, Description, Disposition, ExportContext, ExportError,
+    Failure, Limits, Message, Undelivered, Wants,
 };
-pub use exporter::Exporter;
+pub use exporter::{Canceling, Exporter};
 
 /// What [`export_exporter!`] expands to; not for direct use.
 #[doc(hidden)]
 pub mod internals {
-    pub use crate::contract::bindings;
-    pub use crate::exporter::Slot;
+    pub use crate::contract::{bindings, canceling_bindings};
+    pub use crate::exporter::{InComponent, Slot};
 }

@@ -113,6 +113,9 @@ fn print_export(export: &ExportStatus) {
             export.rejected_messages, export.missed_messages
         ));
     }
+    if !export.in_progress.is_empty() {
+        output::line(format!("    {}", export.in_progress));
+    }
     if !export.error_message.is_empty() {
         output::line(format!("    {}", export.error_message));
     }

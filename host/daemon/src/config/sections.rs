@@ -216,8 +216,8 @@ impl ComponentGrants {
             hosts: hosts.collect::<Result<_, _>>()?,
             aws_services: self.aws_services.clone(),
             folders: folders.collect(),
-            append: self.append.clone(),
-            read: self.read.clone(),
+            append: patterns(&self.append),
+            read: patterns(&self.read),
             addresses: self
                 .addresses
                 .iter()
@@ -228,6 +228,10 @@ impl ComponentGrants {
                 .collect::<Result<_, _>>()?,
         })
     }
+}
+
+fn patterns(names: &[String]) -> Vec<runtime::StreamPattern> {
+    names.iter().map(runtime::StreamPattern::new).collect()
 }
 
 /// The least part of a multipart upload, in bytes, by default too (specification 6.7; a limit of S3).

@@ -1,10 +1,11 @@
 //! Where batches go: a plugin, or what a test puts in its place.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use millstream_runtime::{
-    BatchLimits, BoxFuture, ExportFailure, Exporter, ExporterSettings, Message, Traffic,
-    Undelivered,
+    BatchLimits, BoxFuture, CancelReason, Canceled, ExportFailure, Exported, Exporter,
+    ExporterSettings, Message, Traffic,
 };
 use millstream_streams::Store;
 
@@ -14,7 +15,7 @@ use crate::stream_access::StoreAccess;
 
 /// Opens destinations.
 pub(super) trait Destinations: Send + Sync {
-    /// Opens the destination of one export of one stream.
+    /// Opens the destination of one export of one stream, with what it remembers.
     ///
     /// The error is a sentence for the operator.
     fn open<'a>(
@@ -22,7 +23,13 @@ pub(super) trait Destinations: Send + Sync {
         stream: &'a str,
         identifier: &'a str,
         settings: &'a ExportSettings,
+        remembered: Option<Arc<[u8]>>,
     ) -> BoxFuture<'a, Result<Opened, String>>;
+
+    /// Whether a plugin wants to be told of messages that are not exported.
+    ///
+    /// The error is a sentence for the operator.
+    fn cancels<'a>(&'a self, plugin: &'a str) -> BoxFuture<'a, Result<bool, String>>;
 }
 
 /// An open destination.
@@ -32,6 +39,8 @@ pub(super) struct Opened {
     pub(super) limits: BatchLimits,
     /// The least time between two calls.
     pub(super) call_interval: Duration,
+    /// Whether it wants to be told of messages that are not exported.
+    pub(super) cancels: bool,
 }
 
 /// Takes batches.
@@ -40,7 +49,17 @@ pub(super) trait Destination: Send {
     fn export<'a>(
         &'a mut self,
         batch: &'a [Message],
-    ) -> BoxFuture<'a, Result<Vec<Undelivered>, ExportFailure>>;
+    ) -> BoxFuture<'a, Result<Exported, ExportFailure>>;
+
+    /// Tells of messages that are not exported; see [`Exporter::cancel`].
+    fn cancel<'a>(
+        &'a mut self,
+        messages: &'a [Canceled],
+        reason: CancelReason,
+    ) -> BoxFuture<'a, Result<(), String>>;
+
+    /// What it remembers after the last call.
+    fn remembered(&self) -> Option<&Arc<[u8]>>;
 
     /// What it has sent and received since it was opened.
     fn traffic(&self) -> Traffic;
@@ -48,7 +67,7 @@ pub(super) trait Destination: Send {
 
 /// The plugins of the folder, with the streams that they may be granted.
 pub(super) struct PluginDestinations {
-    pub(super) plugins: std::sync::Arc<Plugins>,
+    pub(super) plugins: Arc<Plugins>,
     pub(super) store: Store,
 }
 
@@ -58,6 +77,7 @@ impl Destinations for PluginDestinations {
         stream: &'a str,
         identifier: &'a str,
         settings: &'a ExportSettings,
+        remembered: Option<Arc<[u8]>>,
     ) -> BoxFuture<'a, Result<Opened, String>> {
         Box::pin(async move {
             let (plugins, plugin) = (&self.plugins, &settings.plugin);
@@ -72,6 +92,7 @@ impl Destinations for PluginDestinations {
                     grants: plugins.grants(plugin),
                     limits: plugins.limits(),
                     streams: StoreAccess::shared(&self.store),
+                    remembered,
                 })
                 .await
                 .map_err(|error| error.to_string())?;
@@ -79,7 +100,15 @@ impl Destinations for PluginDestinations {
                 destination: Box::new(exporter),
                 limits: description.limits,
                 call_interval: plugins.call_interval(plugin, &description),
+                cancels: component.cancels(),
             })
+        })
+    }
+
+    fn cancels<'a>(&'a self, plugin: &'a str) -> BoxFuture<'a, Result<bool, String>> {
+        Box::pin(async move {
+            let component = self.plugins.component(plugin).await?;
+            Ok(component.cancels())
         })
     }
 }
@@ -88,8 +117,20 @@ impl Destination for Exporter {
     fn export<'a>(
         &'a mut self,
         batch: &'a [Message],
-    ) -> BoxFuture<'a, Result<Vec<Undelivered>, ExportFailure>> {
+    ) -> BoxFuture<'a, Result<Exported, ExportFailure>> {
         Box::pin(Self::export(self, batch))
+    }
+
+    fn cancel<'a>(
+        &'a mut self,
+        messages: &'a [Canceled],
+        reason: CancelReason,
+    ) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(Self::cancel(self, messages, reason))
+    }
+
+    fn remembered(&self) -> Option<&Arc<[u8]>> {
+        Self::remembered(self)
     }
 
     fn traffic(&self) -> Traffic {

@@ -4,6 +4,7 @@
 //! locks. What has to survive a restart is in the cursor instead.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use millstream_runtime::{ExportFailure, Traffic};
@@ -25,6 +26,8 @@ pub(crate) enum Outcome {
     Delivered,
     /// Some messages were not.
     Partial,
+    /// A part of work was done that is longer than one call.
+    InProgress,
     Unavailable,
     Throttled,
     Denied,
@@ -37,9 +40,10 @@ pub(crate) enum Outcome {
 
 impl Outcome {
     /// All, in the order in which they are shown.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Delivered,
         Self::Partial,
+        Self::InProgress,
         Self::Unavailable,
         Self::Throttled,
         Self::Denied,
@@ -54,6 +58,7 @@ impl Outcome {
         match self {
             Self::Delivered => "delivered",
             Self::Partial => "partial",
+            Self::InProgress => "in_progress",
             Self::Unavailable => "unavailable",
             Self::Throttled => "throttled",
             Self::Denied => "denied",
@@ -89,6 +94,8 @@ pub(crate) struct Meter {
     sent_bytes: AtomicU64,
     received_bytes: AtomicU64,
     failing: AtomicBool,
+    /// How far work is that is longer than one call; none if there is no such work.
+    in_progress: Mutex<Option<String>>,
     /// Messages of each call.
     pub(crate) batch_messages: Histogram,
     /// Seconds of each call.
@@ -103,6 +110,7 @@ impl Default for Meter {
             sent_bytes: AtomicU64::default(),
             received_bytes: AtomicU64::default(),
             failing: AtomicBool::default(),
+            in_progress: Mutex::default(),
             batch_messages: Histogram::new(BATCH_MESSAGES),
             call_seconds: Histogram::new(CALL_SECONDS),
         }
@@ -134,6 +142,23 @@ impl Meter {
         self.failing.store(failing, Ordering::Relaxed);
     }
 
+    /// Notes how far work is that is longer than one call.
+    pub(super) fn set_progress(&self, text: Option<String>) {
+        *self
+            .in_progress
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = text;
+    }
+
+    /// How far work is that is longer than one call, in the plugin's words.
+    pub(crate) fn progress(&self) -> Option<String> {
+        let text = self
+            .in_progress
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        text.clone()
+    }
+
     /// Calls that ended so.
     pub(crate) fn calls(&self, outcome: Outcome) -> u64 {
         self.outcome(outcome).load(Ordering::Relaxed)
@@ -159,6 +184,7 @@ impl Meter {
         let [
             delivered,
             partial,
+            in_progress,
             unavailable,
             throttled,
             denied,
@@ -170,6 +196,7 @@ impl Meter {
         match outcome {
             Outcome::Delivered => delivered,
             Outcome::Partial => partial,
+            Outcome::InProgress => in_progress,
             Outcome::Unavailable => unavailable,
             Outcome::Throttled => throttled,
             Outcome::Denied => denied,

@@ -6,20 +6,23 @@
 //! again, alone, after a pause ([`retry`]). [`progress`] keeps the cursor and [`meter`] counts; what
 //! stands behind a plugin's call is a [`destination`], which a test puts its own in place of. The
 //! cursor is the lowest message that is not settled, so
-//! whatever happens, a message is delivered at least once, and in order for each export.
+//! whatever happens, a message is delivered at least once, and in order for each export. With the
+//! cursor goes what a plugin remembers of work that is longer than one call ([`memory`]); messages that
+//! it will not get, because they or the export are gone, it is told of if it wants ([`canceling`]).
 //!
 //! The [`supervisor`] holds the tasks against the definitions of the streams: it starts, ends and
 //! restarts them as streams come, change and go. What an export is, whether it came from the
 //! configuration or from an SDK, is [`settings`].
 
 mod batch;
+mod canceling;
 mod destination;
+mod memory;
 mod meter;
 mod pipeline;
 mod plugin_uri;
 mod progress;
 mod retry;
-pub(crate) mod s3_tasks;
 mod settings;
 mod settle;
 mod slots;

@@ -4,10 +4,12 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use millstream_runtime::Canceled;
 use millstream_streams::{Error, SequenceNumber, Store, Watch};
 use tokio::sync::watch;
 
 use super::batch::{self, Batch, BatchRule};
+use super::canceling;
 use super::destination::{Destination, Destinations, Opened};
 use super::meter::{Outcome, Uploaded};
 use super::progress::Progress;
@@ -41,6 +43,12 @@ pub(super) struct Pipeline {
 /// Messages that cannot be read are tried again this often before the export goes on behind them.
 const DAMAGE_TRIES: u32 = 4;
 
+/// A step of work that is longer than one call takes some time, or it does nothing.
+const QUICK_STEP: Duration = Duration::from_millis(5);
+/// After so many steps in a row that took no time, further ones come with pauses: a plugin that only says
+/// that it makes progress must not keep a processor busy.
+const IDLE_STEPS: u32 = 32;
+
 /// A pipeline ends because it was asked to, or because its stream is gone.
 struct Stopped;
 
@@ -54,6 +62,8 @@ struct Between {
     slot: Option<Slot>,
     /// Ends when the destination may be called again.
     pace: Option<Sleep>,
+    /// Steps of longer work in a row that took no time.
+    idle_steps: u32,
 }
 
 impl Pipeline {
@@ -104,6 +114,11 @@ impl Pipeline {
                 missed,
                 end,
             } = batch;
+            if missed > 0 && opened.cancels {
+                let next = self.progress.next().get();
+                self.tell_of_expiry(&mut opened, Vec::new(), next..next + missed)
+                    .await;
+            }
             let mut settling = Settling::new(messages, end.get());
             while settling.current().is_some() {
                 let pause = self
@@ -115,6 +130,9 @@ impl Pipeline {
                 if let Some(at_least) = pause.wanted {
                     between.slot = None;
                     self.pause(backoff.pause(at_least)).await?;
+                }
+                if opened.cancels {
+                    self.expire(&mut opened, &mut settling, &watch).await;
                 }
             }
             // Counted when the cursor passes them, so that a stop before that counts them once.
@@ -147,7 +165,8 @@ impl Pipeline {
         );
         self.progress.mark_saved();
         let outcome = match &answer {
-            Ok(undelivered) if undelivered.is_empty() => Outcome::Delivered,
+            Ok(exported) if exported.undelivered.is_empty() => Outcome::Delivered,
+            Ok(exported) if exported.in_progress.is_some() => Outcome::InProgress,
             Ok(_) => Outcome::Partial,
             Err(failure) => Outcome::from(failure),
         };
@@ -162,16 +181,59 @@ impl Pipeline {
         );
         self.progress
             .apply(&settled, settling.lowest_unsettled(), attempt);
+        let plugin = &self.settings.plugin;
+        self.progress
+            .remember(plugin, opened.destination.remembered())
+            .await;
         let has_more = ahead.is_some() || settling.current().is_some();
         between.ahead = ahead;
         between.slot = has_more.then_some(slot);
         if !opened.call_interval.is_zero() {
             between.pace = Some(self.shared.time.sleep(opened.call_interval));
         }
+        between.idle_steps = match settled.in_progress {
+            Some(_) if started.elapsed() < QUICK_STEP => between.idle_steps + 1,
+            _ => 0,
+        };
+        let spins = between.idle_steps > IDLE_STEPS;
         Ok(AfterCall {
             delivered: settled.delivered_messages > 0,
-            wanted: settled.pause,
+            wanted: settled.pause.or(spins.then_some(None)),
         })
+    }
+
+    /// Gives up what retention has taken out of the plugin's hands, and tells it.
+    async fn expire(&mut self, opened: &mut Opened, settling: &mut Settling, watch: &Watch) {
+        let gone: Vec<Canceled> = settling
+            .expire(watch.position().head.get())
+            .into_iter()
+            .map(|message| Canceled {
+                sequence_number: message.sequence_number,
+                payload: Some(message.payload),
+            })
+            .collect();
+        if gone.is_empty() {
+            return;
+        }
+        self.progress.note_missed(gone.len() as u64);
+        self.tell_of_expiry(opened, gone, 0..0).await;
+        self.progress
+            .pass(SequenceNumber::new(settling.lowest_unsettled()));
+    }
+
+    async fn tell_of_expiry(
+        &mut self,
+        opened: &mut Opened,
+        in_hand: Vec<Canceled>,
+        unseen: std::ops::Range<u64>,
+    ) {
+        let destination = opened.destination.as_mut();
+        let (stream, export) = (&self.progress.stream, &self.progress.export);
+        canceling::tell_of_expiry(destination, stream, export, in_hand, unseen).await;
+        let plugin = &self.settings.plugin;
+        self.progress
+            .remember(plugin, opened.destination.remembered())
+            .await;
     }
 
     fn count(
@@ -223,8 +285,9 @@ impl Pipeline {
         let mut backoff = self.backoff();
         loop {
             let destinations = Arc::clone(&self.shared.destinations);
-            let opened =
-                destinations.open(&self.progress.stream, &self.progress.export, &self.settings);
+            let remembered = self.progress.remembered(&self.settings.plugin);
+            let (stream, export) = (&self.progress.stream, &self.progress.export);
+            let opened = destinations.open(stream, export, &self.settings, remembered);
             match self.unless_stopped(opened).await? {
                 Ok(opened) => {
                     let linger = self

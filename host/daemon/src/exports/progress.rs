@@ -5,6 +5,7 @@ use std::sync::Arc;
 use millstream_streams::{Cursor, Error, SequenceNumber, Store, Timestamp};
 
 use super::batch::BatchRule;
+use super::memory;
 use super::meter::Meter;
 use super::settle::Settled;
 
@@ -40,6 +41,23 @@ impl Progress {
     /// The lowest message that is not settled.
     pub(super) fn next(&self) -> SequenceNumber {
         self.cursor.next
+    }
+
+    /// What the plugin remembers.
+    pub(super) fn remembered(&self, plugin: &str) -> Option<Arc<[u8]>> {
+        let work = self.cursor.work.as_deref()?;
+        memory::read(plugin, work)
+    }
+
+    /// Takes over what the plugin remembers. What has changed has to be saved before the plugin is called
+    /// again: it may rely on it.
+    pub(super) async fn remember(&mut self, plugin: &str, bytes: Option<&Arc<[u8]>>) {
+        let work = bytes.map(|bytes| memory::write(plugin, bytes));
+        if work != self.cursor.work {
+            self.cursor.work = work;
+            self.unsaved = true;
+            self.save().await;
+        }
     }
 
     /// Everything below is settled.
@@ -97,6 +115,7 @@ impl Progress {
         self.cursor.last_attempt = Some(attempt);
         self.cursor.last_error.clone_from(&settled.error);
         self.meter.set_failing(settled.pause.is_some());
+        self.meter.set_progress(settled.in_progress.clone());
         self.pass(SequenceNumber::new(lowest_unsettled));
     }
 

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use millstream_runtime::{Disposition, ExportFailure, Message, Undelivered};
+use millstream_runtime::{Disposition, ExportFailure, Exported, Message, Undelivered};
 
 /// A message on which the plugin crashes when it is alone is tried this often, then rejected.
 const LONE_CRASHES: u32 = 3;
@@ -27,6 +27,8 @@ pub(crate) struct Settled {
     pub(crate) rejected: Vec<(u64, String)>,
     /// Why not everything was delivered, in words for the operator; none if all was.
     pub(crate) error: Option<String>,
+    /// How far work is that goes on with the next call; none if there is no such work.
+    pub(crate) in_progress: Option<String>,
     /// Whether to wait before the next call, and how long at least.
     pub(crate) pause: Option<Option<Duration>>,
 }
@@ -68,7 +70,7 @@ impl Settling {
     }
 
     /// Takes the plugin's answer to the current group.
-    pub(crate) fn settle(&mut self, answer: Result<Vec<Undelivered>, ExportFailure>) -> Settled {
+    pub(crate) fn settle(&mut self, answer: Result<Exported, ExportFailure>) -> Settled {
         let Some(group) = self.groups.pop_front() else {
             return Settled::default();
         };
@@ -80,17 +82,31 @@ impl Settling {
             self.lone_crashes = 0;
         }
         match answer {
-            Ok(undelivered) => self.partly(group, undelivered),
+            Ok(exported) => self.partly(group, exported),
             Err(failure) if crashed => self.crashed(group, &failure),
             Err(failure) => self.failed(group, &failure),
         }
     }
 
+    /// Takes the messages out of the current group that lie below a number: retention took them.
+    pub(crate) fn expire(&mut self, head: u64) -> Vec<Message> {
+        let Some(group) = self.groups.front_mut() else {
+            return Vec::new();
+        };
+        let gone = group
+            .extract_if(.., |message| message.sequence_number < head)
+            .collect();
+        if group.is_empty() {
+            self.groups.pop_front();
+        }
+        gone
+    }
+
     /// Delivered and rejected messages are done; the others go again, alone.
-    fn partly(&mut self, group: Vec<Message>, undelivered: Vec<Undelivered>) -> Settled {
+    fn partly(&mut self, group: Vec<Message>, exported: Exported) -> Settled {
         let mut settled = Settled::default();
         let mut again = Vec::new();
-        let mut undelivered = undelivered.into_iter().peekable();
+        let mut undelivered = exported.undelivered.into_iter().peekable();
         for (index, message) in group.into_iter().enumerate() {
             match undelivered.next_if(|undelivered| undelivered.index == index) {
                 None => {
@@ -109,7 +125,9 @@ impl Settling {
                     reason,
                     ..
                 }) => {
-                    settled.error.get_or_insert(reason);
+                    if exported.in_progress.is_none() {
+                        settled.error.get_or_insert(reason);
+                    }
                     again.push(message);
                 }
             }
@@ -120,7 +138,8 @@ impl Settling {
                 .get_or_insert_with(|| format!("message {number} was rejected: {reason}"));
         }
         if !again.is_empty() {
-            settled.pause = Some(None);
+            settled.in_progress = exported.in_progress;
+            settled.pause = settled.in_progress.is_none().then_some(None);
             self.groups.push_front(again);
         }
         settled
@@ -199,7 +218,14 @@ mod tests {
         }
     }
 
-    fn trap() -> Result<Vec<Undelivered>, ExportFailure> {
+    fn all_but(undelivered: Vec<Undelivered>) -> Result<Exported, ExportFailure> {
+        Ok(Exported {
+            undelivered,
+            in_progress: None,
+        })
+    }
+
+    fn trap() -> Result<Exported, ExportFailure> {
         Err(ExportFailure::Trapped {
             reason: "unreachable".into(),
         })
@@ -208,7 +234,7 @@ mod tests {
     #[test]
     fn only_what_is_to_be_retried_goes_again() {
         let mut settling = batch(5..10);
-        let settled = settling.settle(Ok(vec![
+        let settled = settling.settle(all_but(vec![
             undelivered(1, Disposition::Retry),
             undelivered(2, Disposition::Reject),
             undelivered(4, Disposition::Retry),
@@ -221,10 +247,43 @@ mod tests {
         assert_eq!(settled.pause, Some(None));
         assert_eq!(numbers(&settling), [6, 9]);
         assert_eq!(settling.lowest_unsettled(), 6);
-        let settled = settling.settle(Ok(Vec::new()));
+        let settled = settling.settle(all_but(Vec::new()));
         assert_eq!((settled.delivered_messages, settled.pause), (2, None));
         assert_eq!(settling.current(), None);
         assert_eq!(settling.lowest_unsettled(), 10);
+    }
+
+    #[test]
+    fn work_in_progress_goes_on_at_once_with_what_is_left_and_is_no_error() {
+        let mut settling = batch(0..3);
+        let settled = settling.settle(Ok(Exported {
+            undelivered: vec![
+                undelivered(1, Disposition::Retry),
+                undelivered(2, Disposition::Retry),
+            ],
+            in_progress: Some("1 of 3".into()),
+        }));
+        assert_eq!((settled.pause, settled.error), (None, None));
+        assert_eq!(settled.in_progress.as_deref(), Some("1 of 3"));
+        assert_eq!(numbers(&settling), [1, 2]);
+        // Done is done, whatever is said of progress.
+        let settled = settling.settle(Ok(Exported {
+            undelivered: Vec::new(),
+            in_progress: Some("3 of 3".into()),
+        }));
+        assert_eq!(settled.in_progress, None);
+        assert_eq!(settling.current(), None);
+    }
+
+    #[test]
+    fn what_retention_took_leaves_the_group() {
+        let mut settling = batch(4..7);
+        assert!(settling.expire(4).is_empty());
+        assert_eq!(settling.expire(6).len(), 2);
+        assert_eq!(numbers(&settling), [6]);
+        assert_eq!(settling.expire(9).len(), 1);
+        assert_eq!(settling.current(), None);
+        assert_eq!(settling.lowest_unsettled(), 7);
     }
 
     #[test]
@@ -251,7 +310,7 @@ mod tests {
             let answer = if numbers(&settling).contains(&poison) {
                 trap()
             } else {
-                Ok(Vec::new())
+                all_but(Vec::new())
             };
             let settled = settling.settle(answer);
             assert!(
@@ -271,7 +330,7 @@ mod tests {
         let mut settling = batch(0..1);
         assert!(settling.settle(trap()).rejected.is_empty());
         assert!(settling.settle(trap()).rejected.is_empty());
-        assert_eq!(settling.settle(Ok(Vec::new())).delivered_messages, 1);
+        assert_eq!(settling.settle(all_but(Vec::new())).delivered_messages, 1);
         assert!(settling.current().is_none());
     }
 }

@@ -4,10 +4,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use millstream_streams::Store;
+use millstream_runtime::CancelReason;
+use millstream_streams::{Store, StreamInfo};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::canceling;
 use super::destination::PluginDestinations;
 use super::meter::{Meter, Uploaded};
 use super::pipeline::{Pipeline, Shared};
@@ -135,6 +137,17 @@ impl Supervisor {
         let stopping = self.take(|(name, _)| name == stream);
         self.end(stopping, Duration::ZERO).await;
         lock(&self.meters).retain(|(name, _), _| name != stream);
+    }
+
+    /// Tells the plugins of exports that are gone, as they were, of the messages that they have not
+    /// settled. The exports have ended.
+    pub(crate) async fn cancel(
+        &self,
+        info: &StreamInfo,
+        which: impl Fn(&str) -> bool,
+        reason: CancelReason,
+    ) {
+        canceling::tell_of_deletion(&self.shared, info, which, reason).await;
     }
 
     /// Ends all exports.

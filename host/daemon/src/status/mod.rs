@@ -108,6 +108,9 @@ pub(crate) struct ExportStatus {
     /// Milliseconds since the epoch; 0 if nothing was tried.
     pub(crate) last_export_time: u64,
     pub(crate) error_message: String,
+    /// How far work is that is longer than one call, such as a large upload; empty if there is none.
+    #[serde(default)]
+    pub(crate) in_progress: String,
     /// Since the start.
     pub(crate) calls: u64,
     pub(crate) failed_calls: u64,
@@ -259,8 +262,9 @@ fn export_status(identifier: String, cursor: Cursor, meter: &Meter) -> ExportSta
         missed_messages: cursor.missed_messages,
         last_export_time: cursor.last_attempt.map_or(0, |attempt| attempt.as_millis()),
         error_message: cursor.last_error.unwrap_or_default(),
+        in_progress: meter.progress().unwrap_or_default(),
         calls,
-        failed_calls: calls - meter.calls(Outcome::Delivered),
+        failed_calls: calls - meter.calls(Outcome::Delivered) - meter.calls(Outcome::InProgress),
         retried_messages: meter.retried_messages(),
         http_sent,
         http_received,

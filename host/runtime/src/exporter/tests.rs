@@ -13,6 +13,7 @@ fn settings() -> ExporterSettings {
         grants: Grants::default(),
         limits: Limits::default(),
         streams: Recorder::new(),
+        remembered: None,
     }
 }
 
@@ -38,17 +39,25 @@ fn batch(deed: &'static str) -> Vec<Message> {
         .collect()
 }
 
+/// How many calls the instance has served before this one.
+async fn refused_by_count(exporter: &mut Exporter) -> usize {
+    exporter.export(&batch("n")).await.unwrap().undelivered[0].index
+}
+
 #[tokio::test]
 async fn a_batch_that_is_delivered_leaves_nothing() {
     let mut exporter = open(settings()).await;
-    assert_eq!(exporter.export(&batch("ok")).await.unwrap(), []);
-    assert_eq!(exporter.export(&[]).await.unwrap(), []);
+    assert_eq!(
+        exporter.export(&batch("ok")).await.unwrap(),
+        Exported::default()
+    );
+    assert_eq!(exporter.export(&[]).await.unwrap(), Exported::default());
 }
 
 #[tokio::test]
 async fn an_undelivered_message_comes_back_with_its_reason() {
     let mut exporter = open(settings()).await;
-    let undelivered = exporter.export(&batch("r")).await.unwrap();
+    let undelivered = exporter.export(&batch("r")).await.unwrap().undelivered;
     let expected = Undelivered {
         index: 2,
         disposition: Disposition::Reject,
@@ -157,8 +166,8 @@ async fn a_crash_costs_the_instance_and_nothing_else() {
     let error = exporter.export(&batch("t")).await.unwrap_err();
     assert!(matches!(&error, ExportFailure::Trapped { reason } if reason.contains("unreachable")));
     // The index is the number of calls before: a new instance has had none.
-    assert_eq!(exporter.export(&batch("n")).await.unwrap()[0].index, 0);
-    assert_eq!(exporter.export(&batch("n")).await.unwrap()[0].index, 1);
+    assert_eq!(refused_by_count(&mut exporter).await, 0);
+    assert_eq!(refused_by_count(&mut exporter).await, 1);
 }
 
 #[tokio::test]
@@ -174,7 +183,7 @@ async fn an_instance_that_has_grown_beyond_its_mark_is_made_anew() {
     .await;
     exporter.export(&batch("ok")).await.unwrap();
     exporter.export(&batch("g")).await.unwrap();
-    assert_eq!(exporter.export(&batch("n")).await.unwrap()[0].index, 0);
+    assert_eq!(refused_by_count(&mut exporter).await, 0);
 }
 
 #[tokio::test]
@@ -184,7 +193,7 @@ async fn a_call_that_the_caller_gives_up_costs_the_instance() {
     let looping = batch("l");
     let given_up = tokio::time::timeout(Duration::from_millis(50), exporter.export(&looping));
     assert!(given_up.await.is_err());
-    assert_eq!(exporter.export(&batch("n")).await.unwrap()[0].index, 0);
+    assert_eq!(refused_by_count(&mut exporter).await, 0);
 }
 
 #[tokio::test]
@@ -198,7 +207,7 @@ async fn only_granted_streams_are_appended_to() {
 
     let streams = Recorder::new();
     let grants = Grants {
-        append: vec!["out".into()],
+        append: vec![crate::StreamPattern::new("out")],
         ..Grants::default()
     };
     let settings = ExporterSettings {
@@ -231,6 +240,79 @@ async fn a_granted_folder_that_is_missing_is_named() {
         .await
         .unwrap_err();
     assert!(error.to_string().contains("missing"), "{error}");
+}
+
+fn remembered(exporter: &Exporter) -> &[u8] {
+    exporter
+        .remembered()
+        .map(|bytes| &**bytes)
+        .unwrap_or_default()
+}
+
+#[tokio::test]
+async fn what_a_call_remembers_is_there_in_the_next_one_and_in_another_instance() {
+    let mut exporter = open(settings()).await;
+    // The guest appends a byte to what it remembers.
+    let exported = exporter.export(&batch("w")).await.unwrap();
+    assert_eq!(exported.in_progress.as_deref(), Some("a reason"));
+    assert_eq!(remembered(&exporter), b"w");
+    exporter.export(&batch("w")).await.unwrap();
+    assert_eq!(remembered(&exporter), b"ww");
+    exporter.export(&batch("t")).await.unwrap_err();
+    assert_eq!(remembered(&exporter), b"ww");
+    assert_eq!(
+        exporter.export(&batch("ok")).await.unwrap().in_progress,
+        None
+    );
+    let mut other = open(ExporterSettings {
+        remembered: exporter.remembered().cloned(),
+        ..settings()
+    })
+    .await;
+    other.export(&batch("w")).await.unwrap();
+    assert_eq!(remembered(&other), b"www");
+}
+
+#[tokio::test]
+async fn a_call_that_crashes_leaves_what_was_remembered_before_it() {
+    let mut exporter = open(settings()).await;
+    exporter.export(&batch("w")).await.unwrap();
+    // It remembers something, and then traps.
+    exporter.export(&batch("W")).await.unwrap_err();
+    assert_eq!(remembered(&exporter), b"w");
+}
+
+#[tokio::test]
+async fn an_exporter_that_wants_to_know_is_told_of_canceled_messages() {
+    let canceled = |sequence_number, payload: Option<&'static str>| Canceled {
+        sequence_number,
+        payload: payload.map(|text| Bytes::from_static(text.as_bytes())),
+    };
+    let host = Host::new();
+    let component = host.link(&testing::canceling()).unwrap();
+    assert!(component.cancels());
+    let mut exporter = component.open(settings()).await.unwrap();
+    let told = exporter
+        .cancel(
+            &[canceled(7, Some("x")), canceled(8, None)],
+            CancelReason::Expired,
+        )
+        .await;
+    // The guest refuses with a sentence, and remembers the reason and how many messages came.
+    assert_eq!(told, Err("a reason".to_owned()));
+    assert_eq!(remembered(&exporter), [2, 2]);
+    let told = exporter.cancel(&[], CancelReason::StreamDeleted).await;
+    assert_eq!(told, Ok(()));
+    assert_eq!(remembered(&exporter), [0, 0]);
+}
+
+#[tokio::test]
+async fn an_exporter_that_does_not_care_is_not_told() {
+    let host = Host::new();
+    let component = host.link(&testing::exporter()).unwrap();
+    assert!(!component.cancels());
+    let mut exporter = component.open(settings()).await.unwrap();
+    assert_eq!(exporter.cancel(&[], CancelReason::Expired).await, Ok(()));
 }
 
 #[test]

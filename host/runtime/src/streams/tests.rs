@@ -5,8 +5,8 @@ fn granted() -> (GrantedStreams, Arc<Recorder>, watch::Sender<bool>) {
     let recorder = Recorder::new();
     let (sender, stop) = watch::channel(false);
     let grants = Grants {
-        append: vec!["out".into()],
-        read: vec!["in".into()],
+        append: vec![crate::StreamPattern::new("out")],
+        read: vec![crate::StreamPattern::new("in")],
         ..Grants::default()
     };
     let streams = GrantedStreams {

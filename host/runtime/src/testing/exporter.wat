@@ -3,6 +3,9 @@
   (import "millstream:plugin/log@0.1.0" "write" (func $log (param i32 i32 i32)))
   (import "millstream:plugin/streams@0.1.0" "append"
     (func $append (param i32 i32 i32 i32 i32)))
+  (import "millstream:plugin/work@0.1.0" "recall" (func $recall (param i32)))
+  (import "millstream:plugin/work@0.1.0" "remember" (func $remember (param i32 i32 i32 i32)))
+  (import "millstream:plugin/work@0.1.0" "in-progress" (func $in_progress (param i32 i32)))
   (memory (export "memory") 2)
   (global $heap (mut i32) (i32.const 65536))
   (global $calls (mut i32) (i32.const 0))
@@ -63,6 +66,18 @@
     (i32.store (i32.const 0x408) (i32.const 0x500))
     (i32.store (i32.const 0x40c) (i32.const 1)))
 
+  ;; Appends "w" to what is remembered.
+  (func $append_byte
+    (local $length i32)
+    (call $recall (i32.const 0x700))
+    (if (i32.load8_u (i32.const 0x700))
+      (then
+        (local.set $length (i32.load (i32.const 0x708)))
+        (memory.copy (i32.const 0x800) (i32.load (i32.const 0x704)) (local.get $length))))
+    (i32.store8 (i32.add (i32.const 0x800) (local.get $length)) (i32.const 0x77))
+    (call $remember (i32.const 1) (i32.const 0x800) (i32.add (local.get $length) (i32.const 1))
+      (i32.const 0x710)))
+
   (func (export "millstream:plugin/exporter@0.1.0#export")
     (param $batch i32) (param $count i32) (result i32)
     (local $deed i32)
@@ -104,9 +119,19 @@
         (loop $more
           (br_if $more (i32.ne (memory.grow (i32.const 16)) (i32.const -1))))
         (unreachable)))
+    ;; w: append a byte to what is remembered, and speak of progress.
+    (if (i32.eq (local.get $deed) (i32.const 0x77))
+      (then
+        (call $append_byte)
+        (call $in_progress (i32.const 0x150) (i32.const 8))))
+    ;; W: the same, then trap.
+    (if (i32.eq (local.get $deed) (i32.const 0x57))
+      (then (call $append_byte) (unreachable)))
     ;; g: take 4 MiB.
     (if (i32.eq (local.get $deed) (i32.const 0x67))
       (then (drop (memory.grow (i32.const 64)))))
     (global.set $calls (i32.add (global.get $calls) (i32.const 1)))
     (global.set $heap (i32.const 65536))
-    (i32.const 0x400)))
+    (i32.const 0x400))
+  ;; CANCELING
+)

@@ -1,7 +1,9 @@
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 
 use millstream_runtime::{
-    BatchLimits, BoxFuture, Disposition, ExportFailure, Message, Traffic, Undelivered,
+    BatchLimits, BoxFuture, CancelReason, Disposition, ExportFailure, Exported, Message, Traffic,
+    Undelivered,
 };
 use millstream_streams::{
     Cursor, Export, Flush, Payloads, Persistence, StoreOptions, StrategyOnFull, StreamDefinition,
@@ -16,24 +18,57 @@ use crate::exports::Source;
 use crate::exports::meter::Meter;
 use crate::time::ManualTime;
 
-type Answer = Result<Vec<Undelivered>, ExportFailure>;
+type Answer = Result<Exported, ExportFailure>;
 
 /// A call that waits for the test to answer it.
 struct Call {
     export: String,
     numbers: Vec<u64>,
-    answer: oneshot::Sender<Answer>,
+    /// What the destination remembers when it is called.
+    remembered: Option<Arc<[u8]>>,
+    /// The answer, and what is remembered after it.
+    answer: oneshot::Sender<(Answer, Option<Arc<[u8]>>)>,
 }
 
 impl Call {
+    fn answer(self, answer: Answer) {
+        let remembered = self.remembered;
+        assert!(self.answer.send((answer, remembered)).is_ok());
+    }
+
     fn deliver(self) {
-        self.answer.send(Ok(Vec::new())).unwrap();
+        self.answer(Ok(Exported::default()));
     }
 
     fn fail(self, failure: ExportFailure) {
-        self.answer.send(Err(failure)).unwrap();
+        self.answer(Err(failure));
+    }
+
+    fn leave(self, undelivered: Vec<Undelivered>) {
+        self.answer(Ok(Exported {
+            undelivered,
+            in_progress: None,
+        }));
+    }
+
+    /// Does a step of work for all messages, and remembers something.
+    fn step(mut self, remembered: &[u8]) {
+        self.remembered = Some(remembered.into());
+        let retry = |index| Undelivered {
+            index,
+            disposition: Disposition::Retry,
+            reason: "not yet".into(),
+        };
+        let undelivered = (0..self.numbers.len()).map(retry).collect();
+        self.answer(Ok(Exported {
+            undelivered,
+            in_progress: Some("a step".into()),
+        }));
     }
 }
+
+/// What a destination was told of: numbers, and whether the payload was there.
+type Told = (CancelReason, Vec<(u64, bool)>);
 
 fn unavailable(retry_after: Option<Duration>) -> ExportFailure {
     ExportFailure::Unavailable {
@@ -45,11 +80,14 @@ fn unavailable(retry_after: Option<Duration>) -> ExportFailure {
 struct Fakes {
     calls: mpsc::UnboundedSender<Call>,
     call_interval: Duration,
+    told: Arc<Mutex<Vec<Told>>>,
 }
 
 struct Fake {
     export: String,
     calls: mpsc::UnboundedSender<Call>,
+    told: Arc<Mutex<Vec<Told>>>,
+    remembered: Option<Arc<[u8]>>,
 }
 
 impl Destinations for Fakes {
@@ -58,10 +96,13 @@ impl Destinations for Fakes {
         _stream: &'a str,
         identifier: &'a str,
         _settings: &'a ExportSettings,
+        remembered: Option<Arc<[u8]>>,
     ) -> BoxFuture<'a, Result<Opened, String>> {
         let destination = Box::new(Fake {
             export: identifier.to_owned(),
             calls: self.calls.clone(),
+            told: Arc::clone(&self.told),
+            remembered,
         });
         let opened = Opened {
             destination,
@@ -71,8 +112,13 @@ impl Destinations for Fakes {
                 max_message_bytes: 1 << 10,
             },
             call_interval: self.call_interval,
+            cancels: true,
         };
         Box::pin(std::future::ready(Ok(opened)))
+    }
+
+    fn cancels<'a>(&'a self, _plugin: &'a str) -> BoxFuture<'a, Result<bool, String>> {
+        Box::pin(std::future::ready(Ok(true)))
     }
 }
 
@@ -86,11 +132,32 @@ impl Destination for Fake {
                     .iter()
                     .map(|message| message.sequence_number)
                     .collect(),
+                remembered: self.remembered.clone(),
                 answer,
             };
             self.calls.send(call).unwrap();
-            answered.await.unwrap()
+            let (answer, remembered) = answered.await.unwrap();
+            self.remembered = remembered;
+            answer
         })
+    }
+
+    fn cancel<'a>(
+        &'a mut self,
+        messages: &'a [Canceled],
+        reason: CancelReason,
+    ) -> BoxFuture<'a, Result<(), String>> {
+        let numbers = messages
+            .iter()
+            .map(|message| (message.sequence_number, message.payload.is_some()))
+            .collect();
+        self.told.lock().unwrap().push((reason, numbers));
+        self.remembered = None;
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn remembered(&self) -> Option<&Arc<[u8]>> {
+        self.remembered.as_ref()
     }
 
     fn traffic(&self) -> Traffic {
@@ -106,6 +173,7 @@ struct Exports {
     time: ManualTime,
     shared: Shared,
     calls: mpsc::UnboundedReceiver<Call>,
+    told: Arc<Mutex<Vec<Told>>>,
     running: BTreeMap<String, Running>,
     _folder: TempDir,
 }
@@ -140,11 +208,13 @@ impl Exports {
             store.create(definition).await.unwrap();
         }
         let (sender, calls) = mpsc::unbounded_channel();
+        let told = Arc::default();
         let shared = Shared {
             store,
             destinations: Arc::new(Fakes {
                 calls: sender,
                 call_interval,
+                told: Arc::clone(&told),
             }),
             time: Arc::new(time.clone()),
             slots: Slots::new(slots),
@@ -157,6 +227,7 @@ impl Exports {
             time,
             shared,
             calls,
+            told,
             running: BTreeMap::new(),
             _folder: folder,
         }
@@ -350,12 +421,10 @@ async fn only_messages_that_may_succeed_later_go_again() {
         disposition,
         reason: "not this one".into(),
     };
-    call.answer
-        .send(Ok(vec![
-            undelivered(0, Disposition::Reject),
-            undelivered(2, Disposition::Retry),
-        ]))
-        .unwrap();
+    call.leave(vec![
+        undelivered(0, Disposition::Reject),
+        undelivered(2, Disposition::Retry),
+    ]);
     let pause = exports.time.next_alarm().await;
     exports
         .shows("e", |cursor| {
@@ -493,4 +562,91 @@ async fn a_message_larger_than_the_plugin_takes_is_rejected_and_the_others_go() 
         })
         .await;
     exports.stop("e").await;
+}
+
+#[tokio::test]
+async fn work_that_is_longer_than_one_call_goes_on_at_once_and_outlives_a_stop() {
+    let mut exports = Exports::new(&["e"], 5, Duration::ZERO).await;
+    exports.append("e", 2).await;
+    exports.start("e", 2, 10, None);
+    let call = exports.call().await;
+    assert_eq!(call.remembered, None);
+    call.step(b"one");
+    // No time has to pass.
+    let call = exports.call().await;
+    assert_eq!(call.numbers, [0, 1]);
+    assert_eq!(call.remembered.as_deref(), Some(&b"one"[..]));
+    let cursor = exports.cursor("e");
+    assert_eq!((cursor.next.get(), cursor.last_error), (0, None));
+    assert!(cursor.work.is_some(), "it is kept before the next call");
+    assert!(!exports.meter("e").is_failing());
+    assert_eq!(exports.meter("e").progress().as_deref(), Some("a step"));
+    let (stop, task, _) = exports.running.remove("e").unwrap();
+    stop.send_replace(true);
+    call.step(b"two");
+    let call = exports.call().await;
+    assert_eq!(call.remembered.as_deref(), Some(&b"two"[..]));
+    task.abort();
+    drop(call);
+    exports.start("e", 2, 10, None);
+    let call = exports.call().await;
+    assert_eq!(call.remembered.as_deref(), Some(&b"two"[..]));
+    call.deliver();
+    exports.shows("e", |cursor| cursor.next.get() == 2).await;
+    assert_eq!(exports.meter("e").progress(), None);
+    exports.stop("e").await;
+}
+
+#[tokio::test]
+async fn work_that_takes_no_time_and_comes_to_no_end_is_slowed_down() {
+    let mut exports = Exports::new(&["e"], 5, Duration::ZERO).await;
+    exports.append("e", 1).await;
+    exports.start("e", 1, 10, None);
+    for _ in 0..=IDLE_STEPS {
+        exports.call().await.step(b"x");
+    }
+    let pause = exports.time.next_alarm().await;
+    assert!(pause <= FIRST);
+    exports.no_call();
+    exports.time.advance(pause);
+    exports.call().await.deliver();
+    exports.shows("e", |cursor| cursor.next.get() == 1).await;
+}
+
+#[tokio::test]
+async fn what_retention_takes_out_of_the_hands_of_a_plugin_it_is_told_of() {
+    let mut exports = Exports::new(&["e"], 5, Duration::ZERO).await;
+    exports.append("e", 1).await;
+    exports.start("e", 1, 10, None);
+    let call = exports.call().await;
+    // The stream overwrites its oldest segment, and the next ones.
+    let large = vec![vec![b'x'; 60 << 10].into(); 40];
+    let append = exports.shared.store.append("e", Payloads::Many(large));
+    append.await.unwrap();
+    let head = exports
+        .shared
+        .store
+        .describe("e")
+        .unwrap()
+        .position
+        .head
+        .get();
+    assert!(head > 1);
+    call.step(b"half");
+    exports
+        .shows("e", |cursor| cursor.missed_messages > 0)
+        .await;
+    exports
+        .shows("e", |cursor| {
+            cursor.next.get() >= head && cursor.work.is_none()
+        })
+        .await;
+    let told = exports.told.lock().unwrap().clone();
+    let numbers: Vec<(u64, bool)> = told
+        .iter()
+        .inspect(|(reason, _)| assert_eq!(*reason, CancelReason::Expired))
+        .flat_map(|(_, numbers)| numbers.clone())
+        .collect();
+    let expected: Vec<(u64, bool)> = (0..head).map(|number| (number, number == 0)).collect();
+    assert_eq!(numbers, expected);
 }

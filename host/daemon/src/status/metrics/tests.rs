@@ -25,6 +25,7 @@ fn picture() -> Picture {
         last_export_time: 1_700_000_000_999,
         error_message: "no route".into(),
         calls: 1,
+        in_progress: String::new(),
         failed_calls: 0,
         retried_messages: 3,
         http_sent: 100,
