@@ -15,4 +15,5 @@
 )]
 
 mod documents;
+mod s3;
 mod setup;

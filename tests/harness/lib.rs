@@ -1,6 +1,6 @@
 //! What behaviour tests stand on: the real program ([`Host`]), the official SDK ([`python`]), a real
 //! emulator ([`Emulator`]), destinations that answer as they are told ([`HttpSink`], and [`Sink`] in
-//! the words of Kinesis), a line to a real peer that a test can spoil ([`Line`]), and a client that can
+//! the words of Kinesis), a strict stand-in for S3 ([`S3Server`]), a line to a real peer that a test can spoil ([`Line`]), and a client that can
 //! send what no SDK sends ([`RawClient`]).
 //!
 //! `cargo xtask test` builds the program and the components before it runs the tests, and installs
@@ -19,6 +19,7 @@ mod emulator;
 mod host;
 mod http_sink;
 mod line;
+mod s3;
 mod sink;
 mod wait;
 
@@ -30,6 +31,7 @@ pub use emulator::Emulator;
 pub use host::{Host, kinesis_config};
 pub use http_sink::{HttpAnswer, HttpRequest, HttpSink, Reserved};
 pub use line::{Line, Quality};
+pub use s3::{ACCESS_KEY, BUCKET, S3Call, S3Fault, S3Object, S3Server};
 pub use sink::{Answer, PutRecords, Sink};
 pub use wait::{eventually, eventually_within};
 

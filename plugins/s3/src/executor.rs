@@ -5,7 +5,8 @@
 //!
 //! 1. The upload is created, and remembered before a byte of the file goes, so that no crash leaves an
 //!    upload of which nobody knows.
-//! 2. Parts go up in their order for some seconds; how many are done is remembered with each step.
+//! 2. Parts go up in their order for some seconds; how many are done is remembered with each step. A new
+//!    instance asks S3 first, which may have more.
 //! 3. The parts are listed and compared with the file's, and the tag that the object will have is
 //!    remembered.
 //! 4. The upload is completed. If it was completed already and the answer was lost, S3 knows the upload
@@ -58,6 +59,8 @@ pub(crate) struct Executor<S, H> {
     working_time: Duration,
     /// The task in hand, as it is remembered.
     begun: Option<Begun>,
+    /// The upload of which this instance knows how many parts are done.
+    known_upload: Option<String>,
 }
 
 /// The message whose task is carried out.
@@ -77,6 +80,7 @@ impl<S: ObjectStore, H: Host> Executor<S, H> {
             // A sixth of a call's usual time, so that a last part on a slow line still fits.
             working_time: Duration::from_secs(10),
             begun: None,
+            known_upload: None,
         }
     }
 

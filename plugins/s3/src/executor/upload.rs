@@ -44,10 +44,25 @@ impl<S: ObjectStore, H: Host> Executor<S, H> {
         if upload.tag.is_some() {
             return self.complete(object, &upload);
         }
+        let upload = self.known(object, upload)?;
         match self.send_parts(object, source, upload.clone(), started)? {
             Some(step) => Ok(step),
             None => self.check(object, upload),
         }
+    }
+
+    /// The upload with all the parts that S3 has. After the end of an instance these can be more than are
+    /// remembered, which are those of its last call that returned.
+    fn known(&mut self, object: Object<'_>, mut upload: Upload) -> Result<Upload, Stop> {
+        if self.known_upload.as_ref() != Some(&upload.id) {
+            let parts = match self.store.list_parts(object, &upload.id) {
+                Err(Fault::UploadGone(reason)) => return Err(self.begin_anew(&reason)),
+                parts => first_parts(&upload, parts?),
+            };
+            upload.done = u32::try_from(parts.len()).unwrap_or(u32::MAX);
+            self.keep_upload(Some(upload.clone()));
+        }
+        Ok(upload)
     }
 
     /// Sends parts while there is time; none if all are there.
@@ -135,24 +150,20 @@ impl<S: ObjectStore, H: Host> Executor<S, H> {
 
     /// Parts that S3 lacks, or has in another size, are sent again.
     fn all_of(&mut self, upload: &Upload, listed: Vec<Part>) -> Result<Vec<Part>, Stop> {
-        let mut parts = Vec::new();
-        let mut listed = listed.into_iter().peekable();
-        for number in 1..=upload.parts.count() {
-            let found = listed
-                .next_if(|part| part.number == number && part.bytes == upload.parts.size(number));
-            let Some(part) = found else {
-                self.keep_upload(Some(Upload {
-                    done: number - 1,
-                    tag: None,
-                    ..upload.clone()
-                }));
-                return Err(Stop::Later(ExportError::unavailable(format!(
-                    "S3 lacks part {number} of an upload, though it had acknowledged it; it is sent again."
-                ))));
-            };
-            parts.push(part);
+        let parts = first_parts(upload, listed);
+        let done = u32::try_from(parts.len()).unwrap_or(u32::MAX);
+        if done == upload.parts.count() {
+            return Ok(parts);
         }
-        Ok(parts)
+        self.keep_upload(Some(Upload {
+            done,
+            tag: None,
+            ..upload.clone()
+        }));
+        Err(Stop::Later(ExportError::unavailable(format!(
+            "S3 lacks part {} of an upload, though it had acknowledged it; it is sent again.",
+            done + 1
+        ))))
     }
 
     /// After a pause, so that a service that forgets each upload is not asked without end.
@@ -164,10 +175,22 @@ impl<S: ObjectStore, H: Host> Executor<S, H> {
     }
 
     fn keep_upload(&mut self, upload: Option<Upload>) {
+        self.known_upload = upload.as_ref().map(|upload| upload.id.clone());
         if let Some(begun) = self.begun.clone() {
             self.keep(Some(Begun { upload, ..begun }));
         }
     }
+}
+
+/// The parts from the first on that are there as they should be.
+fn first_parts(upload: &Upload, listed: Vec<Part>) -> Vec<Part> {
+    (1..=upload.parts.count())
+        .zip(listed)
+        .take_while(|(number, part)| {
+            part.number == *number && part.bytes == upload.parts.size(*number)
+        })
+        .map(|(_, part)| part)
+        .collect()
 }
 
 fn working(object: Object<'_>, upload: &Upload) -> Step {
