@@ -90,9 +90,12 @@ impl ObjectStore for Client {
             .set_metadata(metadata(object))
             .content_md5(md5(&body))
             .body(ByteStream::from(body));
-        send!(self, object, request)
-            .map(|_| ())
-            .map_err(|error| Fault::new(&error, &object.to_string()))
+        let output = send!(self, object, request)
+            .map_err(|error| Fault::new(&error, &object.to_string()))?;
+        match output.e_tag {
+            Some(_) => Ok(()),
+            None => Err(Fault::no_answer(object, "has no tag of the object")),
+        }
     }
 
     fn create_upload(&mut self, object: Object<'_>) -> Result<String, Fault> {

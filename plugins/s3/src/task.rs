@@ -28,6 +28,10 @@ impl Definition {
     pub(crate) fn parse(payload: &[u8]) -> Result<Self, String> {
         let value: Value = serde_json::from_slice(payload)
             .map_err(|error| format!("The message is not a task in JSON: {error}."))?;
+        // serde would read a list as the fields in their order.
+        if !value.is_object() {
+            return Err("The message is not a task: it is no JSON object.".to_owned());
+        }
         serde_path_to_error::deserialize(value).map_err(|error| {
             let path = error.path().to_string();
             match path.as_str() {

@@ -166,24 +166,39 @@ fn a_line_that_breaks_in_the_middle_of_an_upload_costs_the_part_on_its_way() {
 
 #[test]
 fn answers_that_are_none_are_no_success() {
-    let calls = AtomicUsize::new(0);
-    let server = S3Server::scripted(move |_| match calls.fetch_add(1, Ordering::Relaxed) {
-        0 => Some(S3Fault::Garbage("<html>log in</html>")),
-        2 => Some(S3Fault::Garbage("<ListPartsResult><Part>")),
-        4 => Some(S3Fault::Garbage("<CompleteMultipartUploadResult/>")),
-        5 => Some(S3Fault::Garbage(
-            "<Error><Code>InternalError</Code></Error>",
-        )),
-        _ => None,
+    let mut answered = Vec::new();
+    let server = S3Server::scripted(move |call| {
+        if answered.contains(&call.operation) {
+            return None;
+        }
+        answered.push(call.operation);
+        Some(S3Fault::Garbage(match call.operation {
+            // S3 answers so, with status 200, when it notices late that it cannot.
+            "complete" => "<Error><Code>InternalError</Code></Error>",
+            _ => "<html>log in</html>",
+        }))
     });
     let folder = TempDir::new().unwrap();
-    file(&folder, "f", 6 << 20);
+    file(&folder, "small", 10);
+    file(&folder, "large", 6 << 20);
     let host = exporting(server.endpoint(), folder.path()).start();
-    append(&host, [task(&folder, "f")]);
-    wait_for_error(&host, "not one of S3");
-    wait_for_delivery(&host, 1);
-    assert_eq!(server.object("f").unwrap().bytes, 6 << 20);
+    append(&host, [task(&folder, "small"), task(&folder, "large")]);
+    wait_for_delivery(&host, 2);
+    assert_eq!(server.object("small").unwrap().bytes, 10);
+    assert_eq!(server.object("large").unwrap().bytes, 6 << 20);
     assert_eq!(server.open_uploads(), 0);
+    let count = |operation| {
+        let calls = server.calls();
+        calls
+            .iter()
+            .filter(|call| call.operation == operation)
+            .count()
+    };
+    assert_eq!(
+        (count("put"), count("create"), count("complete")),
+        (2, 2, 2)
+    );
+    assert_eq!(server.parts(), [1, 1, 2]);
 }
 
 #[test]
