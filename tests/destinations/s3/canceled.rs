@@ -117,7 +117,7 @@ fn a_task_that_retention_takes_in_the_middle_of_its_upload_is_canceled() {
     let mut client = RawClient::connect(host.port());
     let mut small = definition("uploads", vec![uploads("told", StatusLevel::Info)]);
     small.max_size = Bounded::clamped(4096);
-    small.segment_size = Bounded::clamped(1024);
+    small.stream_segment_size = Bounded::clamped(1024);
     done(client.call("c", Call::Create(small)));
     let mut append = |task: Value| {
         let (name, payload) = ("uploads".parse().unwrap(), task.to_string().into());
