@@ -20,4 +20,5 @@ mod kafka;
 mod mqtt;
 mod nats;
 mod s3_archive;
+mod s3;
 mod setup;

@@ -61,6 +61,20 @@ impl Emulator {
         let records = run_script(tool, &[&self.endpoint, "records", stream]);
         serde_json::from_str(&records).unwrap()
     }
+
+    /// Makes a bucket of S3.
+    pub fn create_bucket(&self, bucket: &str) {
+        let tool = "../../xtask/python/emulator.py";
+        run_script(tool, &[&self.endpoint, "create-bucket", bucket]);
+    }
+
+    /// What an object of S3 is: the MD5 of its content, its tag and its metadata.
+    pub fn object(&self, bucket: &str, key: &str) -> serde_json::Value {
+        let tool = "../../xtask/python/emulator.py";
+        let name = format!("{bucket}/{key}");
+        let object = run_script(tool, &[&self.endpoint, "object", &name]);
+        serde_json::from_str(&object).unwrap()
+    }
 }
 
 impl Drop for Emulator {

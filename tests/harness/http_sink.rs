@@ -78,6 +78,11 @@ impl Reserved {
     fn address(&self) -> SocketAddr {
         self.0.local_addr().unwrap()
     }
+
+    /// Listens; within a runtime.
+    pub(crate) fn into_listener(self) -> TcpListener {
+        self.0.listen(64).unwrap()
+    }
 }
 
 /// A running sink.
@@ -107,7 +112,7 @@ impl HttpSink {
             .unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));
         let address = reserved.address();
-        let listener = runtime.block_on(async { reserved.0.listen(64).unwrap() });
+        let listener = runtime.block_on(async { reserved.into_listener() });
         runtime.spawn(serve(
             listener,
             Arc::new(Box::new(script)),

@@ -3,6 +3,9 @@
 //! destinations that answer as they are told ([`HttpSink`], and [`Sink`] in the words of Kinesis), a line
 //! to a real peer that a test can spoil ([`Line`]), and a client that can send what no SDK sends
 //! ([`RawClient`]).
+//! emulator ([`Emulator`]), destinations that answer as they are told ([`HttpSink`], and [`Sink`] in
+//! the words of Kinesis), a strict stand-in for S3 ([`S3Server`]), a line to a real peer that a test can spoil ([`Line`]), and a client that can
+//! send what no SDK sends ([`RawClient`]).
 //!
 //! `cargo xtask test` builds the program and the components before it runs the tests, and installs
 //! the Python packages. Everything listens on free ports of the loopback interface, and ends with the
@@ -24,6 +27,7 @@ mod kafka;
 mod line;
 mod mosquitto;
 mod nats;
+mod s3;
 mod sink;
 mod wait;
 
@@ -39,6 +43,7 @@ pub use kafka::{Kafka, KafkaRecord};
 pub use line::{Line, Quality};
 pub use mosquitto::{Arrived, Mosquitto, Subscriber};
 pub use nats::{Nats, NatsMessage};
+pub use s3::{ACCESS_KEY, BUCKET, S3Call, S3Fault, S3Object, S3Server};
 pub use sink::{Answer, PutRecords, Sink};
 pub use wait::{eventually, eventually_within};
 

@@ -1,23 +1,48 @@
-"""Makes a Kinesis stream in the emulator, or reads one back.
+"""Makes a Kinesis stream or a bucket in the emulator, or reads one back.
 
     python emulator.py ENDPOINT create STREAM
     python emulator.py ENDPOINT records STREAM     a JSON list of the records' data
+    python emulator.py ENDPOINT create-bucket BUCKET
+    python emulator.py ENDPOINT object BUCKET/KEY  what an object of S3 is, as JSON
 """
 
+import hashlib
 import json
 import sys
 
 import boto3
 
 
-def main(endpoint, command, stream):
-    kinesis = boto3.client(
-        "kinesis",
+def client(service, endpoint):
+    return boto3.client(
+        service,
         endpoint_url=endpoint,
         region_name="eu-central-1",
         aws_access_key_id="emulator",
         aws_secret_access_key="emulator",
     )
+
+
+def main(endpoint, command, name):
+    if command == "create-bucket":
+        client("s3", endpoint).create_bucket(
+            Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
+        )
+    elif command == "object":
+        bucket, key = name.split("/", 1)
+        found = client("s3", endpoint).get_object(Bucket=bucket, Key=key)
+        content = found["Body"].read()
+        described = {
+            "md5": hashlib.md5(content).hexdigest(),
+            "tag": found["ETag"],
+            "metadata": found["Metadata"],
+        }
+        json.dump(described, sys.stdout)
+    else:
+        of_kinesis(client("kinesis", endpoint), command, name)
+
+
+def of_kinesis(kinesis, command, stream):
     if command == "create":
         kinesis.create_stream(StreamName=stream, ShardCount=1)
         kinesis.get_waiter("stream_exists").wait(StreamName=stream)
