@@ -15,25 +15,39 @@ use serde_json::Value;
 struct Server {
     sink: HttpSink,
     is_mended: Arc<AtomicBool>,
+    /// Mended, it does not answer from message 300 on.
+    is_stuck: Arc<AtomicBool>,
 }
 
 impl Server {
     fn refusing(is_refused: impl Fn(u64) -> bool + Send + Sync + 'static) -> Self {
         let is_mended = Arc::new(AtomicBool::new(false));
-        let mended = Arc::clone(&is_mended);
+        let is_stuck = Arc::new(AtomicBool::new(false));
+        let (mended, stuck) = (Arc::clone(&is_mended), Arc::clone(&is_stuck));
         let sink = HttpSink::scripted(move |_, request| {
             let refuses = request.path == "/in" && is_refused(number(request));
-            if refuses && !mended.load(Ordering::SeqCst) {
+            let is_mended = mended.load(Ordering::SeqCst);
+            if is_mended && stuck.load(Ordering::SeqCst) && number(request) >= 300 {
+                HttpAnswer::Hang
+            } else if refuses && !is_mended {
                 HttpAnswer::Status(422, Vec::new(), "no such sensor".into())
             } else {
                 HttpAnswer::status(200)
             }
         });
-        Self { sink, is_mended }
+        Self {
+            sink,
+            is_mended,
+            is_stuck,
+        }
     }
 
     fn mend(&self) {
         self.is_mended.store(true, Ordering::SeqCst);
+    }
+
+    fn stick(&self, is_stuck: bool) {
+        self.is_stuck.store(is_stuck, Ordering::SeqCst);
     }
 
     /// The numbers that came to a path, in the order in which they came.

@@ -48,23 +48,25 @@ pub(super) enum ExportCommand {
 }
 
 const AFTER_DEAD_LETTERS: &str = "\
-Numbers are those that the messages have in STREAM. After a crash of the host one may be there twice.
+Numbers are those that the messages have in STREAM. After a crash of the host one may be
+there twice.
 
   millstream export dead-letters telemetry to-server
   millstream export dead-letters telemetry to-server --json | jq -r .reason | sort | uniq -c";
 
 const AFTER_REQUEUE: &str = "\
-Numbers are those that the messages have in STREAM, as `millstream export dead-letters` shows them. The
-destination gets each message as it was: with its number, its time and its payload. Other exports of
-STREAM do not get it again, and meanwhile the export goes on with what comes.
+Numbers are those that the messages have in STREAM, as `millstream export dead-letters`
+shows them. The destination gets each message as it was: with its number, its time and its
+payload. Other exports of STREAM do not get it again, and meanwhile the export goes on with
+what comes.
 
-Each message is reported: delivered; rejected again (it stays where it is, and is not written a second
-time); or not delivered, after four tries in vain, which ends the command. Ctrl-C ends it behind the
-call that is under way.
+Each message is reported: delivered; rejected again (it stays where it is, and is not
+written a second time); or not delivered, after four tries in vain, which ends the command.
+Ctrl-C ends it behind the call that is under way.
 
-Letters stay in the dead-letter stream until its retention takes them, and nothing notes which were
-sent again: --all sends all of them each time. So choose by number; the last line says with which
---from the next time can begin.
+Letters stay in the dead-letter stream until its retention takes them, and nothing notes
+which were sent again: --all sends all of them each time. So choose by number; the last line
+says with which --from the next time can begin.
 
   millstream export requeue telemetry to-server --all --dry-run
   millstream export requeue telemetry to-server --number 13 --number 17
@@ -289,7 +291,8 @@ impl Requeue {
                          delivered"
                     ));
                 }
-                if let (Some(highest), false) = (highest, self.dry_run || self.to.is_some()) {
+                let is_open_ended = self.all || (self.from.is_some() && self.to.is_none());
+                if let (Some(highest), true) = (highest, is_open_ended && !self.dry_run) {
                     output::line(format!(
                         "for later ones only, say --from {} the next time",
                         highest.saturating_add(1)

@@ -7,12 +7,15 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+/// Whoever holds the lock may call.
+type Turn = tokio::sync::Mutex<()>;
+
 /// Held during a call.
-pub(super) type Lane = Arc<tokio::sync::Mutex<()>>;
+pub(super) type Lane = Arc<Turn>;
 
 /// The lanes of all exports, for as long as somebody holds them.
 #[derive(Debug, Default)]
-pub(super) struct Lanes(Mutex<HashMap<(String, String), Weak<tokio::sync::Mutex<()>>>>);
+pub(super) struct Lanes(Mutex<HashMap<(String, String), Weak<Turn>>>);
 
 impl Lanes {
     /// The lane of an export of a stream.
