@@ -15,4 +15,7 @@
 )]
 
 mod documents;
+mod http;
+mod influxdb;
+mod otlp;
 mod setup;
