@@ -21,4 +21,7 @@ mod mqtt;
 mod nats;
 mod s3_archive;
 mod s3;
+mod http;
+mod influxdb;
+mod otlp;
 mod setup;

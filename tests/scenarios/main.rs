@@ -16,7 +16,6 @@ mod environment;
 mod examples;
 mod exports;
 mod file_export;
-mod http;
 mod kinesis;
 mod limits;
 mod python_sdk;

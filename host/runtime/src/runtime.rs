@@ -73,7 +73,11 @@ impl Runtime {
         let inner = Inner {
             linker: linker::new(&engine)?,
             ticker: Ticker::start(&engine)?,
-            http: Arc::new(HttpHost::new(options.aws, options.bandwidth)),
+            http: Arc::new(HttpHost::new(
+                options.aws,
+                Arc::clone(&secrets),
+                options.bandwidth,
+            )),
             secrets,
             cache: Arc::new(Cache::open(options.cache_dir, &engine)?),
             compiler: options.compiler,

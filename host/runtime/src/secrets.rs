@@ -134,6 +134,17 @@ impl Secret {
         read(&self.source).map(drop)
     }
 
+    /// Whether every user of the device may read it; waits for the disk. False if that cannot be told.
+    pub fn is_open_to_all(&self) -> bool {
+        use std::os::unix::fs::PermissionsExt;
+        const READ_BY_OTHERS: u32 = 0o004;
+        match &self.source {
+            SecretSource::File(path) => std::fs::metadata(path)
+                .is_ok_and(|file| file.permissions().mode() & READ_BY_OTHERS != 0),
+            SecretSource::Variable(_) => false,
+        }
+    }
+
     /// The secret as it is now.
     pub(crate) async fn value(&self) -> Result<SecretValue, SecretUnreadable> {
         let source = self.source.clone();

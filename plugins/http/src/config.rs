@@ -2,9 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use millstream_plugin::http::Address;
+use millstream_plugin::http::headers::Text;
+use millstream_plugin::http::{Address, Compression, FINAL};
+use millstream_plugin::secrets::SecretName;
 use serde::Deserialize;
 use serde_json::Value;
+
+use crate::signature;
 
 /// The keys of the configuration.
 #[derive(Debug, Deserialize)]
@@ -15,9 +19,17 @@ pub struct Config {
     pub(crate) export_format: Format,
     #[serde(default)]
     pub(crate) method: Method,
-    /// Checked where they are put together with the others: [`headers`](crate::headers).
+    /// These and the secret ones are checked where they are put together.
     #[serde(default)]
     pub(crate) headers: BTreeMap<String, Text>,
+    pub(crate) bearer: Option<SecretName>,
+    #[serde(default)]
+    pub(crate) secret_headers: BTreeMap<String, Text>,
+    pub(crate) signature: Option<signature::Keys>,
+    #[serde(default)]
+    pub(crate) compression: Compression,
+    #[serde(default)]
+    pub(crate) final_statuses: FinalStatuses,
 }
 
 /// What a request carries (protocol specification, section 4.3).
@@ -54,21 +66,29 @@ pub(crate) enum Method {
     Put,
 }
 
-/// A text. In an address such as `plugin:http?headers.x-id=17` a number is easily meant as one, so the
-/// error says how to write it.
+/// The statuses that refuse what a request carries, so that it is given up.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "Value")]
-pub(crate) struct Text(pub(crate) String);
+#[serde(try_from = "Vec<u16>")]
+pub(crate) struct FinalStatuses(pub(crate) Vec<u16>);
 
-impl TryFrom<Value> for Text {
+impl Default for FinalStatuses {
+    fn default() -> Self {
+        Self(FINAL.to_vec())
+    }
+}
+
+impl TryFrom<Vec<u16>> for FinalStatuses {
     type Error = String;
 
-    fn try_from(value: Value) -> Result<Self, String> {
-        match value {
-            Value::String(text) => Ok(Self(text)),
-            other => Err(format!(
-                "{other} is no text; put it in quotation marks (%22 in a `plugin:` address)"
+    fn try_from(statuses: Vec<u16>) -> Result<Self, String> {
+        match statuses
+            .iter()
+            .find(|status| !(300..=599).contains(*status))
+        {
+            Some(status) => Err(format!(
+                "{status} cannot be final; a status that refuses a message lies between 300 and 599"
             )),
+            None => Ok(Self(statuses)),
         }
     }
 }
@@ -91,7 +111,9 @@ mod tests {
         assert_eq!(config.uri.to_string(), "https://example.com/in");
         assert_eq!(config.export_format, Format::Raw);
         assert_eq!(config.method, Method::Post);
-        assert!(config.headers.is_empty());
+        assert!(config.headers.is_empty() && config.secret_headers.is_empty());
+        assert_eq!(config.compression, Compression::None);
+        assert_eq!(config.final_statuses.0, FINAL);
     }
 
     #[test]
@@ -127,6 +149,23 @@ mod tests {
                 r#"{"uri": "http://a", "headers": {"x-id": 17}}"#,
                 "headers.x-id",
             ),
+            (r#"{"uri": "http://a", "bearer": "a b"}"#, "bearer"),
+            (
+                r#"{"uri": "http://a", "secretHeaders": {"x-id": 17}}"#,
+                "secretHeaders.x-id",
+            ),
+            (
+                r#"{"uri": "http://a", "compression": "zip"}"#,
+                "compression",
+            ),
+            (
+                r#"{"uri": "http://a", "finalStatuses": [200]}"#,
+                "finalStatuses",
+            ),
+            (
+                r#"{"uri": "http://a", "signature": {"style": "github", "key": "a"}}"#,
+                "signature.key",
+            ),
         ] {
             let error = parse::<Config>(json).unwrap_err();
             let field = error.field.as_deref();
@@ -137,17 +176,22 @@ mod tests {
     #[test]
     fn the_schema_knows_the_same_keys() {
         let schema: Value = serde_json::from_str(include_str!("config.schema.json")).unwrap();
-        let properties = schema["properties"].as_object().unwrap();
-        let wrong = r#"{"????????????????????": 1}"#;
-        let message = parse::<Config>(wrong).unwrap_err().message;
-        let listed: Vec<&str> = message
-            .trim_end_matches('.')
-            .rsplit_once(" are ")
-            .unwrap()
-            .1
-            .split(", ")
-            .collect();
-        assert_eq!(listed.len(), properties.len(), "{message}");
-        assert!(listed.iter().all(|key| properties.contains_key(*key)));
+        let check = |config: &str, properties: &Value| {
+            let properties = properties.as_object().unwrap();
+            let message = parse::<Config>(config).unwrap_err().message;
+            let (_, listed) = message.trim_end_matches('.').rsplit_once(" are ").unwrap();
+            let listed: Vec<&str> = listed.split(", ").collect();
+            assert_eq!(listed.len(), properties.len(), "{message}");
+            assert!(
+                listed.iter().all(|key| properties.contains_key(*key)),
+                "{message}"
+            );
+        };
+        let properties = &schema["properties"];
+        check(r#"{"????????????????????": 1}"#, properties);
+        check(
+            r#"{"uri": "http://a", "signature": {"????????????????????": 1}}"#,
+            &properties["signature"]["properties"],
+        );
     }
 }

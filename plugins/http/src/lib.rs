@@ -6,38 +6,41 @@
 //!
 //! The pieces, in the way a batch takes:
 //!
-//! * `config` checks the configuration, with `headers`;
-//! * `delivery` decides which messages go with the next request, and settles each by the answers;
-//! * `room` is how much a request carries;
+//! * `config` checks the configuration;
+//! * the library's `Delivery` decides which messages go with the next request, and settles each by the
+//!   answers;
+//! * `server` puts a request together and has it carried;
 //! * `request` writes the body, and the headers by which a receiver knows the messages;
-//! * `client` carries a request to the server; what its answer means, [`millstream_plugin::http`] says.
+//! * `signature` has the host sign it.
 //!
-//! The component never retries by itself: the host does, with pauses that the operator sees.
+//! Tokens and keys are names here: the host sets them in the requests, and this component never has one.
+//! It never retries by itself either: the host does, with pauses that the operator sees.
 
-mod client;
 mod config;
-mod delivery;
-mod headers;
 mod request;
-mod room;
+mod server;
+mod signature;
 
+use millstream_plugin::http::{Delivery, Network};
 use millstream_plugin::{
     ConfigError, Description, ExportContext, ExportError, Exporter, Limits, Message, Undelivered,
     Wants, export_exporter,
 };
 
-use client::Server;
-use config::Config;
-use delivery::Delivery;
-use request::Requests;
+use config::{Config, Format};
+use server::Server;
 
 /// Messages a batch: the greatest batch size of the protocol's HTTP exports (section 4).
 const MAX_MESSAGES: u32 = 500;
+/// Bytes of payload a batch, and so at most a request. With base64 it stays far inside the memory that
+/// an instance has.
+const MAX_BYTES: u64 = 16 << 20;
 
 /// One export to one address.
 #[derive(Debug)]
 pub struct Http {
-    delivery: Delivery<Server>,
+    delivery: Delivery,
+    server: Server,
 }
 
 impl Exporter for Http {
@@ -52,25 +55,25 @@ impl Exporter for Http {
             config_schema: include_str!("config.schema.json").to_owned(),
             limits: Limits {
                 max_messages: MAX_MESSAGES,
-                max_batch_bytes: room::MAX_BYTES,
-                max_message_bytes: room::MAX_BYTES,
+                max_batch_bytes: MAX_BYTES,
+                max_message_bytes: MAX_BYTES,
             },
             wants: Wants::default(),
         }
     }
 
     fn open(context: ExportContext, config: Config) -> Result<Self, ConfigError> {
-        let stream_name = &context.stream_name;
-        let headers = headers::common(stream_name, config.export_format, &config.headers)?;
-        let requests = Requests::new(config.export_format, stream_name);
-        let client = Server::new(config.method, config.uri.clone(), headers);
-        Ok(Self {
-            delivery: Delivery::new(client, config.uri, requests),
-        })
+        let delivery = match config.export_format {
+            Format::Raw => Delivery::one_by_one(),
+            Format::Json => Delivery::in_lists(MAX_BYTES),
+        };
+        let server = Server::new(Network, context.stream_name, config)?;
+        Ok(Self { delivery, server })
     }
 
     fn export(&mut self, batch: Vec<Message>) -> Result<Vec<Undelivered>, ExportError> {
-        self.delivery.deliver(&batch)
+        let Self { delivery, server } = self;
+        delivery.deliver(&batch, |messages| server.send(messages))
     }
 }
 

@@ -14,8 +14,9 @@ use crate::config::Format;
 /// One request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Request<'a> {
-    /// Headers beside those that all requests have.
-    pub(crate) headers: Vec<(&'static str, String)>,
+    /// Headers with the numbers of the first and of the last message; one for both, if it carries one
+    /// alone.
+    pub(crate) numbers: Vec<(&'static str, u64)>,
     pub(crate) body: Cow<'a, [u8]>,
 }
 
@@ -38,32 +39,19 @@ impl Requests {
         }
     }
 
-    pub(crate) fn format(&self) -> Format {
-        self.format
-    }
-
     /// The request that carries these messages; a raw one carries the first alone. None without a
     /// message.
     pub(crate) fn carrying<'a>(&self, messages: &'a [Message]) -> Option<Request<'a>> {
         let (first, last) = (messages.first()?, messages.last()?);
         Some(match self.format {
             Format::Raw => Request {
-                headers: vec![(
-                    "x-millstream-sequence-number",
-                    first.sequence_number.to_string(),
-                )],
+                numbers: vec![("x-millstream-sequence-number", first.sequence_number)],
                 body: Cow::Borrowed(&first.payload),
             },
             Format::Json => Request {
-                headers: vec![
-                    (
-                        "x-millstream-first-sequence-number",
-                        first.sequence_number.to_string(),
-                    ),
-                    (
-                        "x-millstream-last-sequence-number",
-                        last.sequence_number.to_string(),
-                    ),
+                numbers: vec![
+                    ("x-millstream-first-sequence-number", first.sequence_number),
+                    ("x-millstream-last-sequence-number", last.sequence_number),
                 ],
                 body: Cow::Owned(self.list(messages)),
             },
@@ -108,10 +96,7 @@ mod tests {
         let request = Requests::new(Format::Raw, "s").carrying(&messages).unwrap();
         assert_eq!(*request.body, *b"\0\xff\r\n");
         assert!(matches!(request.body, Cow::Borrowed(_)));
-        assert_eq!(
-            request.headers,
-            [("x-millstream-sequence-number", "7".to_owned())]
-        );
+        assert_eq!(request.numbers, [("x-millstream-sequence-number", 7)]);
     }
 
     #[test]
@@ -147,10 +132,10 @@ mod tests {
             assert_eq!(payload.unwrap(), message.payload);
         }
         assert_eq!(
-            request.headers,
+            request.numbers,
             [
-                ("x-millstream-first-sequence-number", "8".to_owned()),
-                ("x-millstream-last-sequence-number", u64::MAX.to_string()),
+                ("x-millstream-first-sequence-number", 8),
+                ("x-millstream-last-sequence-number", u64::MAX),
             ]
         );
     }

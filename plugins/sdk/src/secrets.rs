@@ -13,9 +13,42 @@
 //! }
 //! ```
 
+use std::fmt;
+
+use serde::Deserialize;
+
 #[cfg(target_arch = "wasm32")]
 use crate::contract::bindings::millstream::plugin::secrets as host;
 pub use crate::contract::bindings::millstream::plugin::secrets::SecretError;
+
+/// What a configuration calls a secret: 1 to 64 letters, digits, `-` and `_`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct SecretName(String);
+
+impl TryFrom<String> for SecretName {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        if (1..=64).contains(&text.len()) && text.bytes().all(plain) {
+            Ok(Self(text))
+        } else {
+            // It may be the secret itself, put here by mistake, so it is not shown.
+            Err(
+                "this is not the name of a secret: 1 to 64 letters, digits, - and _; the secret \
+                 itself stands in a file or a variable that `[secrets.NAME]` names"
+                    .to_owned(),
+            )
+        }
+    }
+}
+
+impl fmt::Display for SecretName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
 
 /// The secret of this name as it is now. An operator may change it while the host runs: ask for it when
 /// it is needed, again after a destination has refused it, and keep it no longer than that.

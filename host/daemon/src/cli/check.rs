@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use millstream_runtime::ComponentKind;
+use millstream_runtime::{ComponentKind, Secret, SecretName};
 use tokio::net::TcpListener;
 
 use super::{Failed, components, create_folder, output};
@@ -31,6 +31,12 @@ pub(super) async fn check(config: Config) -> Result<(), Failed> {
     }
     check_files(&config, &mut findings);
     check_dead_letters(&config, &mut findings);
+    for finding in secrets(&config) {
+        match finding {
+            Ok(good) => findings.good(good),
+            Err(wrong) => findings.wrong(wrong),
+        }
+    }
     match findings.wrong {
         0 => Ok(()),
         1 => Err(Failed::Other("one thing is wrong".into())),
@@ -164,6 +170,23 @@ fn check_dead_letters(config: &Config, findings: &mut Findings) {
             ));
         }
     }
+}
+
+/// Whether each secret can be read, and whether only by whom it should; never what it is.
+pub(super) fn secrets(config: &Config) -> Vec<Result<String, String>> {
+    let secrets = config.secrets();
+    let finding = |(name, secret): (&SecretName, &Secret)| {
+        let source = &secret.source;
+        match secret.check() {
+            Err(error) => Err(format!("the secret {name}: {error}")),
+            Ok(()) if secret.is_open_to_all() => Err(format!(
+                "the secret {name}: every user of this device can read {source}; take that right away \
+                 (chmod o-r)"
+            )),
+            Ok(()) => Ok(format!("the secret {name} can be read from {source}")),
+        }
+    };
+    secrets.iter().map(finding).collect()
 }
 
 fn check_files(config: &Config, findings: &mut Findings) {

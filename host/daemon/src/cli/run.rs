@@ -49,6 +49,12 @@ pub(super) async fn run(config: Config) -> Result<(), Failed> {
             "set by the environment, over the configuration file"
         );
     }
+    for problem in super::check::secrets(&config)
+        .into_iter()
+        .filter_map(Result::err)
+    {
+        tracing::warn!("{problem}");
+    }
     let store = open_in_time(&config).await?;
     let components = components(&config)?;
     let plugins = Arc::new(Plugins::new(components.clone(), &config));

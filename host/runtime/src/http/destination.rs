@@ -59,11 +59,7 @@ impl Destination {
     pub(super) fn reach(&self, grants: &[HostGrant]) -> Option<Reach> {
         grants
             .iter()
-            .filter(|grant| {
-                grant.host.matches(&self.host)
-                    && grant.scheme.is_none_or(|scheme| scheme == self.scheme)
-                    && grant.port.is_none_or(|port| port == self.port)
-            })
+            .filter(|grant| self.matches(grant))
             .map(|grant| match &grant.host {
                 HostPattern::Address(_) => Reach::Private,
                 HostPattern::Name(_) if grant.private => Reach::Private,
@@ -80,6 +76,17 @@ impl Destination {
             Err(_) => self.host == "localhost",
         };
         self.scheme == Scheme::Https || within
+    }
+
+    /// Whether one of these patterns means it, however far it is.
+    pub(super) fn is_within(&self, hosts: &[HostGrant]) -> bool {
+        hosts.iter().any(|host| self.matches(host))
+    }
+
+    fn matches(&self, grant: &HostGrant) -> bool {
+        grant.host.matches(&self.host)
+            && grant.scheme.is_none_or(|scheme| scheme == self.scheme)
+            && grant.port.is_none_or(|port| port == self.port)
     }
 
     /// The same URI with the destination spelled in the one way.

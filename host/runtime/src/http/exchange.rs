@@ -16,6 +16,7 @@ use super::body::{LentBody, TimedBody};
 use super::client::{CONNECT_TIMEOUT, SendError, Timeouts};
 use super::destination::Destination;
 use super::pace::Pacer;
+use super::secret::{self, Keeper};
 use super::sign::{self, Payload, Wish};
 use super::stand_in::StandIn;
 use super::{HttpHost, TrafficCounter, fault};
@@ -110,6 +111,12 @@ impl Exchange {
             .acquire()
             .await
             .map_err(|_| Error::InternalError(None))?;
+        let filled = self.fill_secrets(&destination, &mut parts, body).await;
+        let body = match filled {
+            Ok(body) => body,
+            Err(Refusal::Error(error)) => return Err(error),
+            Err(Refusal::Answer(answer)) => return Ok(answer),
+        };
         let wish = self.wish(&mut parts, &destination)?;
         let body = match &wish {
             Some(wish) => match self.sign(&mut parts, body, wish).await {
@@ -161,6 +168,30 @@ impl Exchange {
         };
         let (clock, host) = (&self.host.clock, destination.authority());
         Ok(clock.look(&host, &wish.scope.service, response).await)
+    }
+
+    /// Sets the secrets that the request asks for. A signature for AWS then covers them.
+    async fn fill_secrets(
+        &self,
+        destination: &Destination,
+        parts: &mut Parts,
+        body: WasiBody,
+    ) -> Result<WasiBody, Refusal> {
+        let keeper = Keeper {
+            plugin: &self.plugin,
+            grants: &self.grants,
+            secrets: &self.host.secrets,
+            destination,
+        };
+        match keeper.fill(&mut parts.headers, body).await {
+            Ok(body) => Ok(body),
+            Err(secret::Problem::Body(error)) => Err(Refusal::Error(error)),
+            Err(secret::Problem::Refused(reason)) => {
+                self.log
+                    .write(Level::WARN, &format!("refused a request: {reason}"));
+                Err(Refusal::Answer(secret::refusal(&reason)))
+            }
+        }
     }
 
     /// What signature the request asks for, if it may have it.
@@ -272,7 +303,7 @@ fn data_len(frame: &Frame<Bytes>) -> usize {
 }
 
 /// The whole body, within the limit.
-async fn collect(body: WasiBody) -> Result<Bytes, Error> {
+pub(super) async fn collect(body: WasiBody) -> Result<Bytes, Error> {
     match Limited::new(body, MAX_SIGNED_BODY).collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => {

@@ -3,18 +3,19 @@
 //! A request goes through these steps, and a component can skip none of them:
 //!
 //! 1. its destination must match a granted host by scheme, name and port (`destination`);
-//! 2. if it asks for a signature, the service must be granted; what the guest says of credentials is
+//! 2. the secrets that it asks for must be granted, and may only go where they belong (`secret`);
+//! 3. if it asks for a signature, the service must be granted; what the guest says of credentials is
 //!    removed and the request is signed with those of the host (`sign`);
-//! 3. the address behind the name must be one that the grant may mean (`resolver`, `address`), so
+//! 4. the address behind the name must be one that the grant may mean (`resolver`, `address`), so
 //!    that a name server cannot point a component at the device's own network;
-//! 4. where a ceiling is set, it waits for its share of the bandwidth (`bandwidth`, `pace`);
-//! 5. it is sent over a pooled connection, within time limits (`client`), and its bytes are counted
+//! 5. where a ceiling is set, it waits for its share of the bandwidth (`bandwidth`, `pace`);
+//! 6. it is sent over a pooled connection, within time limits (`client`), and its bytes are counted
 //!    (`traffic`);
-//! 6. where its signature is refused, the host looks whether the clock of this device is the reason
+//! 7. where its signature is refused, the host looks whether the clock of this device is the reason
 //!    (`clock_watch`).
 //!
 //! Redirects are answers like any other: the guest follows them, through the same steps. Where the
-//! environment names a proxy, it takes the place of step 3 for names of the public internet
+//! environment names a proxy, it takes the place of step 4 for names of the public internet
 //! (`proxy`).
 
 mod address;
@@ -28,6 +29,7 @@ pub(crate) mod fault;
 mod pace;
 mod proxy;
 mod resolver;
+mod secret;
 mod sign;
 mod stand_in;
 mod traffic;
@@ -40,6 +42,7 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use crate::credentials::{AwsOptions, Credentials};
 use crate::sandbox::Sandbox;
+use crate::secrets::Secrets;
 use client::HttpClient;
 use clock_watch::ClockWatch;
 use exchange::Exchange;
@@ -55,22 +58,28 @@ pub(crate) use traffic::TrafficCounter;
 /// resources it limits what unsent bodies can hold.
 const BODY_CHUNK: usize = 128 << 10;
 
-/// What all components share: the client, the credentials, the line and the count of all bytes.
+/// What all components share: the client, the credentials, the secrets, the line and the count of all bytes.
 pub(crate) struct HttpHost {
     client: HttpClient,
     credentials: Credentials,
     clock: ClockWatch,
+    secrets: Arc<Secrets>,
     /// None if it has no ceiling.
     line: Option<Arc<Line>>,
     total: Arc<TrafficCounter>,
 }
 
 impl HttpHost {
-    pub(crate) fn new(aws: AwsOptions, bandwidth: Option<Bandwidth>) -> Self {
+    pub(crate) fn new(
+        aws: AwsOptions,
+        secrets: Arc<Secrets>,
+        bandwidth: Option<Bandwidth>,
+    ) -> Self {
         Self {
             client: HttpClient::new(Proxies::from_env()),
             credentials: Credentials::new(aws),
             clock: ClockWatch::default(),
+            secrets,
             line: bandwidth.map(Line::new),
             total: TrafficCounter::new(),
         }

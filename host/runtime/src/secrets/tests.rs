@@ -77,6 +77,18 @@ fn what_cannot_be_a_secret_is_named_and_not_shown() {
 }
 
 #[test]
+fn a_file_that_everybody_can_read_is_told_from_one_that_a_group_can() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let secret = file(&folder, b"hush");
+    let path = folder.path().join("secret");
+    for (mode, open) in [(0o600, false), (0o640, false), (0o644, true)] {
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        assert_eq!(secret.is_open_to_all(), open, "{mode:o}");
+    }
+}
+
+#[test]
 fn a_value_does_not_show_itself() {
     let folder = tempfile::tempdir().unwrap();
     let value = read(&file(&folder, b"hush").source).unwrap();

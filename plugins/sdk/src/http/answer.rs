@@ -58,6 +58,13 @@ pub enum Verdict {
     Failed(ExportError),
 }
 
+/// The statuses that speak of the content of a request: what it carried can never be delivered.
+pub const FINAL: [u16; 9] = [400, 406, 409, 411, 413, 414, 415, 422, 431];
+
+/// Marks an answer that the host of this component gave in the place of the server, because it may not or
+/// cannot send the secret that the request asks for (`wit/exporter.wit`).
+const REFUSED: &str = "x-millstream-refused";
+
 impl Answer {
     /// The value of a header, if it is there and text.
     pub fn header(&self, name: impl header::AsHeaderName) -> Option<&str> {
@@ -66,6 +73,20 @@ impl Answer {
 
     /// Judges an answer from `address` that came at `now`.
     pub fn verdict(&self, address: &Address, advice: &Advice, now: SystemTime) -> Verdict {
+        self.verdict_by(&FINAL, address, advice, now)
+    }
+
+    /// The same, where other statuses than those of [`FINAL`] refuse the content of a request.
+    pub fn verdict_by(
+        &self,
+        finals: &[u16],
+        address: &Address,
+        advice: &Advice,
+        now: SystemTime,
+    ) -> Verdict {
+        if let Some(error) = self.refusal_of_host() {
+            return Verdict::Failed(error);
+        }
         let answers = |then: &str| format!("{address} answers {}{then}", self.said());
         let failure = || match self.pause(now) {
             Some(pause) => Failure::new(answers("")).retry_after(pause),
@@ -73,9 +94,7 @@ impl Answer {
         };
         let error = match self.status {
             200..=299 => return Verdict::Delivered,
-            400 | 406 | 409 | 411 | 413 | 414 | 415 | 422 | 431 => {
-                return Verdict::Refused(answers(""));
-            }
+            status if finals.contains(&status) => return Verdict::Refused(answers("")),
             429 | 503 => ExportError::Throttled(failure()),
             408 | 425 | 500.. => ExportError::Unavailable(failure()),
             401 | 403 | 407 => ExportError::denied(answers(&format!(
@@ -95,6 +114,12 @@ impl Answer {
             _ => ExportError::misconfigured(answers(&format!("; check {}", advice.request))),
         };
         Verdict::Failed(error)
+    }
+
+    /// The error, if it was not the server that answered but the host: it may not or cannot send a secret.
+    pub fn refusal_of_host(&self) -> Option<ExportError> {
+        self.headers.get(REFUSED)?;
+        Some(ExportError::denied(printable(&self.body, MAX_REFUSAL)))
     }
 
     /// The status in words, and the beginning of the body, for an operator.
@@ -156,6 +181,8 @@ impl Unanswered {
 /// Characters of a body, and of a `location`, that an operator gets to see.
 const MAX_EXCERPT: usize = 200;
 const MAX_LOCATION: usize = 500;
+/// Characters of the host's own sentence.
+const MAX_REFUSAL: usize = 1000;
 
 /// The beginning of a text in one line, without what could disturb a log.
 pub fn printable(bytes: &[u8], most: usize) -> String {
@@ -178,6 +205,8 @@ pub fn printable(bytes: &[u8], most: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderName;
+
     use super::*;
 
     fn address() -> Address {
@@ -260,6 +289,34 @@ mod tests {
             "https://example.com/in answers 422 Unprocessable Entity (\"<p> no [31mthanks</p> \
              \u{fffd}\")"
         );
+    }
+
+    #[test]
+    fn what_the_host_refuses_is_denied_whatever_the_status_means() {
+        let refusal = Answer {
+            body: b"The host did not send the request: the secret `token` is not granted.".to_vec(),
+            ..with(403, HeaderName::from_static(REFUSED), "secret")
+        };
+        let verdict = refusal.verdict_by(&[403], &address(), &ADVICE, SystemTime::UNIX_EPOCH);
+        let Verdict::Failed(ExportError::Denied(reason)) = verdict else {
+            panic!("{verdict:?}");
+        };
+        assert!(reason.ends_with("`token` is not granted."), "{reason}");
+    }
+
+    #[test]
+    fn an_operator_may_choose_which_statuses_are_final() {
+        let verdict = |code| {
+            let answer = status(code);
+            answer.verdict_by(&[404, 503], &address(), &ADVICE, SystemTime::UNIX_EPOCH)
+        };
+        assert!(matches!(verdict(404), Verdict::Refused(_)));
+        assert!(matches!(verdict(503), Verdict::Refused(_)));
+        assert!(matches!(
+            verdict(422),
+            Verdict::Failed(ExportError::Misconfigured(_))
+        ));
+        assert_eq!(verdict(204), Verdict::Delivered);
     }
 
     #[test]

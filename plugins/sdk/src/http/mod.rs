@@ -6,6 +6,10 @@
 //!   that speaks in the clear only.
 //! * [`Answer::verdict`] and [`Unanswered::error`] turn what came of it into what the host is to do.
 //!
+//! * [`headers`](mod@headers) checks those of a configuration, and asks the host for those with secrets.
+//! * [`Delivery`] carries a batch in order, by as many requests as it takes.
+//! * [`Compression`] is for bodies.
+//!
 //! Nothing here retries: the host does, with pauses that the operator sees. What sends requests takes a
 //! [`Transport`], so that a test can put a script in the place of the network.
 
@@ -17,11 +21,16 @@ mod client;
 #[cfg(target_arch = "wasm32")]
 #[path = "wasi.rs"]
 mod client;
+mod compression;
+mod delivery;
+pub mod headers;
 
 use std::borrow::Cow;
 
 pub use address::{Address, Scheme};
-pub use answer::{Advice, Answer, Unanswered, Verdict, printable};
+pub use answer::{Advice, Answer, FINAL, Unanswered, Verdict, printable};
+pub use compression::Compression;
+pub use delivery::{Delivery, Parcel, Sent};
 pub use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 /// What is kept of a body of which only the beginning matters: more than an operator gets to see.

@@ -18,6 +18,8 @@ use crate::http::client::HttpClient;
 use crate::http::clock_watch::ClockWatch;
 use crate::http::pace::Line;
 use crate::http::proxy::Proxies;
+use crate::limits::Limits;
+use crate::secrets::{Secret, SecretName, SecretSource};
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
 
@@ -81,6 +83,7 @@ fn host(credentials: Credentials) -> HttpHost {
         client: HttpClient::new(Proxies::new(Matcher::builder().build())),
         credentials,
         clock: ClockWatch::default(),
+        secrets: Arc::default(),
         line: None,
         total: TrafficCounter::new(),
     }
@@ -634,4 +637,63 @@ async fn a_refusal_for_another_reason_reaches_the_guest_as_it_is() {
         .await
         .unwrap();
     assert_eq!(text(response).await, body);
+}
+
+#[tokio::test]
+async fn a_secret_reaches_the_hosts_it_belongs_to_and_no_others() {
+    let (home, elsewhere) = (Server::answering(OK).await, Server::answering(OK).await);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("token");
+    std::fs::write(&path, "hush\n").unwrap();
+    let name: SecretName = "token".parse().unwrap();
+    let secret = Secret {
+        source: SecretSource::File(path.clone()),
+        hosts: vec![format!("http://127.0.0.1:{}", home.port).parse().unwrap()],
+    };
+    let mut host = host(Credentials::new(CredentialsSource::None));
+    host.secrets = Arc::new([(name.clone(), secret)].into_iter().collect());
+    let mut grants = granting(&["127.0.0.1"], &[]);
+    grants.secrets = vec![name];
+    let granted = sandbox(&host, grants);
+    let bare = sandbox(&host, granting(&["127.0.0.1"], &[]));
+    let host = Arc::new(host);
+    let (granted, bare) = (
+        Exchange::new(Arc::clone(&host), &granted),
+        Exchange::new(host, &bare),
+    );
+    let asking = |server: &Server| {
+        let mut request = post(&server.uri("127.0.0.1"), "the body");
+        let asked = HeaderValue::from_static("authorization Bearer {token}");
+        request.headers_mut().insert("x-millstream-secret", asked);
+        request
+    };
+
+    let answer = perform(&granted, asking(&home)).await.unwrap();
+    assert_eq!(text(answer).await, "hello");
+    let requests = home.requests();
+    assert!(
+        requests[0].contains("authorization: bearer hush\r\n"),
+        "{requests:?}"
+    );
+    assert!(!requests[0].contains("x-millstream-secret"), "{requests:?}");
+    // A new secret counts from the next request on.
+    std::fs::write(&path, "hush2\n").unwrap();
+    perform(&granted, asking(&home)).await.unwrap();
+    assert!(home.requests()[1].contains("bearer hush2\r\n"));
+
+    for (exchange, server, remedy) in [
+        (&granted, &elsewhere, "[secrets.token] hosts"),
+        (&bare, &home, "[plugin.test.grants] secrets"),
+    ] {
+        let answer = perform(exchange, asking(server)).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::FORBIDDEN);
+        assert!(answer.headers().contains_key("x-millstream-refused"));
+        let reason = text(answer).await;
+        assert!(
+            reason.contains(remedy) && !reason.contains("hush"),
+            "{reason}"
+        );
+    }
+    assert_eq!(home.requests().len(), 2);
+    assert_eq!(elsewhere.connections.load(Ordering::SeqCst), 0);
 }

@@ -3,6 +3,7 @@
 mod delivery;
 mod outages;
 mod refusals;
+mod secrets;
 
 use std::collections::HashSet;
 

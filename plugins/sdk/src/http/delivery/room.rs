@@ -1,42 +1,40 @@
 //! How much one request carries.
 
-use millstream_plugin::{Message, log};
+use super::Parcel;
+use crate::log;
 
-use crate::config::Format;
-
-/// Bytes of payload a batch, and so at most a request. With base64 it stays far inside the memory that
-/// an instance has.
-pub(crate) const MAX_BYTES: u64 = 16 << 20;
-/// The smallest size to which time limits bring a request; a larger message still goes, alone.
+/// The smallest size to which time limits bring a request; a larger parcel still goes, alone.
 const LEAST_BYTES: u64 = 64 << 10;
 
 /// The room of the next request. A list that was not taken in time makes it smaller, so that a slow
 /// line carries small lists instead of nothing; lists that fill it and are taken let it grow again.
 #[derive(Debug)]
-pub(crate) enum Room {
-    /// One message.
+pub(super) enum Room {
+    /// One parcel.
     One,
-    /// As many as have this many bytes of payload together.
-    Bytes(u64),
+    /// As many as have this many bytes together.
+    Bytes {
+        /// Now.
+        now: u64,
+        /// When all is well.
+        most: u64,
+    },
 }
 
 impl Room {
-    pub(crate) fn new(format: Format) -> Self {
-        match format {
-            Format::Raw => Self::One,
-            Format::Json => Self::Bytes(MAX_BYTES),
-        }
+    pub(super) fn of(most: u64) -> Self {
+        Self::Bytes { now: most, most }
     }
 
-    /// How many messages from the front make the next request: at least one, if there is one.
-    pub(crate) fn fit(&self, messages: &[Message]) -> usize {
+    /// How many parcels from the front make the next request: at least one, if there is one.
+    pub(super) fn fit(&self, parcels: &[impl Parcel]) -> usize {
         let fitting = match self {
             Self::One => 1,
-            Self::Bytes(bytes) => {
-                let mut rest = *bytes;
-                messages
+            Self::Bytes { now, .. } => {
+                let mut rest = *now;
+                parcels
                     .iter()
-                    .take_while(|message| match rest.checked_sub(size(message)) {
+                    .take_while(|parcel| match rest.checked_sub(parcel.bytes()) {
                         Some(less) => {
                             rest = less;
                             true
@@ -46,24 +44,24 @@ impl Room {
                     .count()
             }
         };
-        fitting.max(1).min(messages.len())
+        fitting.max(1).min(parcels.len())
     }
 
     /// A request was taken: a bit more may be, if it was of about this size.
-    pub(crate) fn taken(&mut self, messages: &[Message]) {
-        if let Self::Bytes(bytes) = self
-            && sum(messages) >= *bytes / 2
+    pub(super) fn taken(&mut self, parcels: &[impl Parcel]) {
+        if let Self::Bytes { now, most } = self
+            && sum(parcels) >= *now / 2
         {
-            *bytes = (*bytes + *bytes / 8).min(MAX_BYTES);
+            *now = (*now + *now / 8).min(*most);
         }
     }
 
     /// A request was too large for the time that it had.
-    pub(crate) fn too_large(&mut self, messages: &[Message]) {
-        if let Self::Bytes(bytes) = self {
-            let smaller = (sum(messages) / 2).max(LEAST_BYTES);
-            if smaller < *bytes {
-                *bytes = smaller;
+    pub(super) fn too_large(&mut self, parcels: &[impl Parcel]) {
+        if let Self::Bytes { now, .. } = self {
+            let smaller = (sum(parcels) / 2).max(LEAST_BYTES);
+            if smaller < *now {
+                *now = smaller;
                 log::warn(&format!(
                     "requests take too long; the next one carries {} KiB at most",
                     smaller / 1024
@@ -73,17 +71,16 @@ impl Room {
     }
 }
 
-fn size(message: &Message) -> u64 {
-    message.payload.len() as u64
-}
-
-fn sum(messages: &[Message]) -> u64 {
-    messages.iter().map(size).sum()
+fn sum(parcels: &[impl Parcel]) -> u64 {
+    parcels.iter().map(Parcel::bytes).sum()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Message;
+
+    const MAX_BYTES: u64 = 16 << 20;
 
     fn messages(count: usize, bytes: usize) -> Vec<Message> {
         let message = |sequence_number| Message {
@@ -95,10 +92,10 @@ mod tests {
     }
 
     #[test]
-    fn a_raw_request_carries_one_message_whatever_happens() {
-        let mut room = Room::new(Format::Raw);
+    fn a_room_for_one_stays_one_whatever_happens() {
+        let mut room = Room::One;
         let batch = messages(3, 10);
-        assert_eq!((room.fit(&batch), room.fit(&[])), (1, 0));
+        assert_eq!((room.fit(&batch), room.fit(&batch[..0])), (1, 0));
         room.too_large(&batch);
         room.taken(&batch);
         assert_eq!(room.fit(&batch), 1);
@@ -106,9 +103,9 @@ mod tests {
 
     #[test]
     fn a_list_carries_everything_until_time_is_up() {
-        let mut room = Room::new(Format::Json);
+        let mut room = Room::of(MAX_BYTES);
         let batch = messages(500, 32 << 10);
-        assert_eq!((room.fit(&batch), room.fit(&[])), (500, 0));
+        assert_eq!((room.fit(&batch), room.fit(&batch[..0])), (500, 0));
         room.too_large(&batch);
         assert_eq!(room.fit(&batch), 250);
         room.too_large(&batch[..250]);
@@ -123,7 +120,7 @@ mod tests {
 
     #[test]
     fn small_lists_say_nothing_about_large_ones() {
-        let mut room = Room::new(Format::Json);
+        let mut room = Room::of(MAX_BYTES);
         let batch = messages(500, 32 << 10);
         room.too_large(&batch);
         for _ in 0..100 {
@@ -136,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_message_larger_than_the_room_goes_alone() {
-        let mut room = Room::new(Format::Json);
+        let mut room = Room::of(MAX_BYTES);
         let batch = messages(2, 1 << 20);
         for sent in [2, 1, 1, 1] {
             room.too_large(&batch[..sent]);

@@ -1,15 +1,13 @@
 use std::collections::VecDeque;
 
-use millstream_plugin::Disposition;
-use millstream_plugin::http::{HeaderMap, header};
-
 use super::*;
-use crate::config::Format;
+use crate::Disposition;
+use crate::http::{FINAL, HeaderMap, header};
 
 /// A server that remembers what it was sent and answers by a script; when the script is over, it takes
 /// everything but poison.
-#[derive(Default)]
 struct Script {
+    delivery: Delivery,
     /// The numbers of the first and the last message of each request.
     requests: Vec<(u64, u64)>,
     replies: VecDeque<Result<Answer, Unanswered>>,
@@ -17,23 +15,35 @@ struct Script {
     poison: &'static [u64],
 }
 
-impl Client for Script {
-    fn send(&mut self, request: &Request<'_>) -> Result<Answer, Unanswered> {
-        let numbers: Vec<u64> = request
-            .headers
-            .iter()
-            .map(|(_, number)| number.parse().unwrap())
-            .collect();
-        let (first, last) = (numbers[0], *numbers.last().unwrap());
-        self.requests.push((first, last));
-        if self
-            .poison
-            .iter()
-            .any(|poison| (first..=last).contains(poison))
-        {
-            return Ok(status(422));
-        }
-        self.replies.pop_front().unwrap_or(Ok(status(204)))
+#[derive(Clone, Copy)]
+enum Format {
+    Raw,
+    Json,
+}
+
+impl Script {
+    fn deliver(&mut self, batch: &[Message]) -> Result<Vec<Undelivered>, ExportError> {
+        let address = Address::try_from("http://a/in".to_owned()).unwrap();
+        let advice = Advice {
+            credentials: "`headers`",
+            address: "`uri`",
+            request: "`uri`",
+        };
+        let Self {
+            delivery,
+            requests,
+            replies,
+            poison,
+        } = self;
+        delivery.deliver(batch, |sent| {
+            let numbers = sent[0].sequence_number..=sent[sent.len() - 1].sequence_number;
+            requests.push((*numbers.start(), *numbers.end()));
+            let outcome = match poison.iter().any(|poison| numbers.contains(poison)) {
+                true => Ok(status(422)),
+                false => replies.pop_front().unwrap_or(Ok(status(204))),
+            };
+            Sent::all_or_nothing(outcome, &address, &advice, &FINAL)
+        })
     }
 }
 
@@ -51,22 +61,22 @@ fn later(code: u16, retry_after: &str) -> Answer {
     }
 }
 
-fn delivery<const N: usize>(
-    format: Format,
-    replies: [Result<Answer, Unanswered>; N],
-) -> Delivery<Script> {
-    let script = Script {
+fn delivery<const N: usize>(format: Format, replies: [Result<Answer, Unanswered>; N]) -> Script {
+    Script {
+        delivery: match format {
+            Format::Raw => Delivery::one_by_one(),
+            Format::Json => Delivery::in_lists(16 << 20),
+        },
+        requests: Vec::new(),
         replies: VecDeque::from(replies),
-        ..Script::default()
-    };
-    let address = Address::try_from("http://a/in".to_owned()).unwrap();
-    Delivery::new(script, address, Requests::new(format, "s"))
+        poison: &[],
+    }
 }
 
-fn poisoned(format: Format, poison: &'static [u64]) -> Delivery<Script> {
-    let mut delivery = delivery(format, []);
-    delivery.client.poison = poison;
-    delivery
+fn poisoned(format: Format, poison: &'static [u64]) -> Script {
+    let mut script = delivery(format, []);
+    script.poison = poison;
+    script
 }
 
 fn batch(numbers: std::ops::Range<u64>, bytes: usize) -> Vec<Message> {
@@ -98,14 +108,14 @@ fn pause(error: &ExportError) -> Duration {
 fn raw_messages_go_one_by_one_in_order() {
     let mut delivery = delivery(Format::Raw, []);
     assert!(delivery.deliver(&batch(5..8, 10)).unwrap().is_empty());
-    assert_eq!(delivery.client.requests, [(5, 5), (6, 6), (7, 7)]);
+    assert_eq!(delivery.requests, [(5, 5), (6, 6), (7, 7)]);
 }
 
 #[test]
 fn a_batch_goes_as_one_list() {
     let mut delivery = delivery(Format::Json, []);
     assert!(delivery.deliver(&batch(0..500, 200)).unwrap().is_empty());
-    assert_eq!(delivery.client.requests, [(0, 499)]);
+    assert_eq!(delivery.requests, [(0, 499)]);
 }
 
 #[test]
@@ -114,7 +124,7 @@ fn a_failure_before_anything_is_settled_fails_the_batch() {
         let mut delivery = delivery(format, [Ok(later(503, "60"))]);
         let error = delivery.deliver(&batch(0..3, 10)).unwrap_err();
         assert_eq!(pause(&error), Duration::from_secs(60));
-        assert_eq!(delivery.client.requests.len(), 1);
+        assert_eq!(delivery.requests.len(), 1);
         // The host keeps that pause itself.
         assert!(delivery.deliver(&batch(0..3, 10)).unwrap().is_empty());
     }
@@ -126,12 +136,9 @@ fn a_failure_in_the_middle_stops_and_leaves_the_rest_for_a_retry() {
         let mut delivery = delivery(Format::Raw, [Ok(status(200)), Ok(status(200)), answer]);
         let undelivered = delivery.deliver(&batch(0..6, 10)).unwrap();
         assert_eq!(places(&undelivered, Disposition::Retry), [2, 3, 4, 5]);
-        assert_eq!(delivery.client.requests, [(0, 0), (1, 1), (2, 2)]);
+        assert_eq!(delivery.requests, [(0, 0), (1, 1), (2, 2)]);
         assert!(delivery.deliver(&batch(2..6, 10)).unwrap().is_empty());
-        assert_eq!(
-            delivery.client.requests[3..],
-            [(2, 2), (3, 3), (4, 4), (5, 5)]
-        );
+        assert_eq!(delivery.requests[3..], [(2, 2), (3, 3), (4, 4), (5, 5)]);
     }
 }
 
@@ -147,7 +154,7 @@ fn a_pause_asked_for_in_the_middle_is_kept_before_the_next_request_and_once() {
         rest <= hour && rest > hour - Duration::from_secs(60),
         "{rest:?}"
     );
-    assert_eq!(delivery.client.requests.len(), 2);
+    assert_eq!(delivery.requests.len(), 2);
     assert!(delivery.deliver(&batch(1..3, 10)).unwrap().is_empty());
 }
 
@@ -172,7 +179,7 @@ fn a_raw_message_that_is_refused_is_rejected_and_the_others_go() {
     assert_eq!(places(&undelivered, Disposition::Reject), [1, 3]);
     assert_eq!(undelivered.len(), 2);
     assert!(undelivered[0].reason.contains("422"), "{undelivered:?}");
-    assert_eq!(delivery.client.requests.len(), 5);
+    assert_eq!(delivery.requests.len(), 5);
 }
 
 #[test]
@@ -194,7 +201,6 @@ fn of_a_refused_list_only_the_messages_at_fault_are_rejected_and_none_goes_twice
         assert_eq!(rejected, poison);
         assert_eq!(undelivered.len(), poison.len());
         let taken: Vec<u64> = delivery
-            .client
             .requests
             .iter()
             .filter(|(first, last)| !poison.iter().any(|it| (first..=last).contains(&it)))
@@ -203,11 +209,7 @@ fn of_a_refused_list_only_the_messages_at_fault_are_rejected_and_none_goes_twice
         let good: Vec<u64> = (0..100).filter(|it| !poison.contains(it)).collect();
         assert_eq!(taken, good, "each good one once, in order");
         let most = 2 * 7 * poison.len() + 1;
-        assert!(
-            delivery.client.requests.len() <= most,
-            "{:?}",
-            delivery.client.requests
-        );
+        assert!(delivery.requests.len() <= most, "{:?}", delivery.requests);
     }
 }
 
@@ -216,7 +218,7 @@ fn a_list_of_messages_that_are_all_refused_ends() {
     let mut delivery = poisoned(Format::Json, &[0, 1, 2, 3, 4]);
     let undelivered = delivery.deliver(&batch(0..5, 10)).unwrap();
     assert_eq!(places(&undelivered, Disposition::Reject), [0, 1, 2, 3, 4]);
-    assert_eq!(delivery.client.requests.len(), 9);
+    assert_eq!(delivery.requests.len(), 9);
 }
 
 #[test]
@@ -225,7 +227,7 @@ fn a_failure_while_a_list_is_halved_leaves_the_rest_for_a_retry() {
     let mut delivery = delivery(Format::Json, replies);
     let undelivered = delivery.deliver(&batch(0..9, 10)).unwrap();
     assert_eq!(places(&undelivered, Disposition::Retry), [4, 5, 6, 7, 8]);
-    assert_eq!(delivery.client.requests, [(0, 8), (0, 3), (4, 8)]);
+    assert_eq!(delivery.requests, [(0, 8), (0, 3), (4, 8)]);
 }
 
 #[test]
@@ -237,7 +239,7 @@ fn lists_that_are_not_taken_in_time_become_smaller_and_grow_again() {
         assert!(matches!(error, ExportError::Unavailable(_)), "{error:?}");
     }
     assert!(delivery.deliver(&batch(0..16, 1 << 20)).unwrap().is_empty());
-    let requests = &delivery.client.requests;
+    let requests = &delivery.requests;
     assert_eq!(requests[..4], [(0, 15), (0, 7), (0, 3), (4, 7)]);
     assert!(requests.iter().any(|(first, last)| last - first == 4));
 }
@@ -245,7 +247,7 @@ fn lists_that_are_not_taken_in_time_become_smaller_and_grow_again() {
 #[test]
 fn a_batch_whose_time_is_used_up_leaves_the_rest_for_a_retry() {
     let mut delivery = delivery(Format::Raw, []);
-    delivery.last_start = Duration::ZERO;
+    delivery.delivery.last_start = Duration::ZERO;
     let undelivered = delivery.deliver(&batch(0..3, 10)).unwrap();
     assert_eq!(places(&undelivered, Disposition::Retry), [1, 2]);
     assert!(delivery.deliver(&batch(2..3, 10)).unwrap().is_empty());
@@ -254,7 +256,7 @@ fn a_batch_whose_time_is_used_up_leaves_the_rest_for_a_retry() {
 #[test]
 fn halving_goes_on_from_call_to_call_when_refusals_are_slow() {
     let mut delivery = poisoned(Format::Json, &[0]);
-    delivery.last_start = Duration::ZERO;
+    delivery.delivery.last_start = Duration::ZERO;
     let mut calls = 0;
     let settled = loop {
         let undelivered = delivery.deliver(&batch(0..8, 64 << 10)).unwrap();
@@ -265,5 +267,24 @@ fn halving_goes_on_from_call_to_call_when_refusals_are_slow() {
         }
     };
     assert_eq!(places(&settled, Disposition::Reject), [0]);
-    assert_eq!(delivery.client.requests, [(0, 7), (0, 3), (0, 1), (0, 0)]);
+    assert_eq!(delivery.requests, [(0, 7), (0, 3), (0, 1), (0, 0)]);
+}
+
+#[test]
+fn what_a_server_gave_up_of_a_request_is_rejected_and_the_rest_is_delivered() {
+    let mut delivery = Delivery::in_lists(20);
+    let mut requests = 0;
+    let undelivered = delivery.deliver(&batch(0..4, 10), |sent| {
+        requests += 1;
+        let lost = vec![
+            (1, "it is odd".to_owned()),
+            (sent.len(), "nobody".to_owned()),
+        ];
+        Sent::TakenBut(lost)
+    });
+    let undelivered = undelivered.unwrap();
+    assert_eq!(requests, 2);
+    assert_eq!(places(&undelivered, Disposition::Reject), [1, 3]);
+    assert_eq!(undelivered.len(), 2);
+    assert_eq!(undelivered[0].reason, "it is odd");
 }
