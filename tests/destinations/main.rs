@@ -16,12 +16,12 @@
 
 mod aws_services;
 mod documents;
+mod http;
+mod influxdb;
 mod kafka;
 mod mqtt;
 mod nats;
-mod s3_archive;
-mod s3;
-mod http;
-mod influxdb;
 mod otlp;
+mod s3;
+mod s3_archive;
 mod setup;
