@@ -106,7 +106,9 @@ impl TryFrom<Config> for Settings {
             Address::parse(text).ok_or_else(|| {
                 ConfigError::field(
                     format!("brokers[{place}]"),
-                    format!("`{text}` is no broker; write HOST:PORT, such as broker.example.com:9092."),
+                    format!(
+                        "`{text}` is no broker; write HOST:PORT, such as broker.example.com:9092."
+                    ),
                 )
             })
         });
