@@ -8,7 +8,7 @@ use millstream_plugin::json_line::Payload;
 use serde::Deserialize;
 
 use crate::format::{Compression, Format, Pages};
-use crate::template::Template;
+use crate::template::{self, Template};
 
 /// The keys of the configuration.
 #[derive(Debug, Deserialize)]
@@ -23,8 +23,7 @@ pub struct Config {
     use_dual_stack: bool,
     #[serde(default)]
     use_path_style: bool,
-    #[serde(default)]
-    key: Template,
+    key: Option<Template>,
     #[serde(default)]
     format: FormatName,
     #[serde(default)]
@@ -59,12 +58,17 @@ impl TryFrom<Config> for Settings {
             fips: config.use_fips,
             dual_stack: config.use_dual_stack,
         };
+        let key = match config.key {
+            Some(key) => key,
+            None => Template::try_from(template::USUAL.to_owned())
+                .map_err(|why| ConfigError::field("key", why))?,
+        };
         let place = Place::new("s3-archive", config.region, config.endpoint, variant)?;
         Ok(Self {
             bucket: place.bucket(&config.bucket.0, config.use_path_style)?,
             region: place.region().clone(),
             bucket_name: config.bucket.0,
-            key: config.key,
+            key,
             format,
             headers,
         })
@@ -249,7 +253,8 @@ mod tests {
             settings.bucket.url(),
             "https://plant-archive.s3.eu-central-1.amazonaws.com/"
         );
-        assert_eq!(settings.key, Template::default());
+        let usual = Template::try_from(template::USUAL.to_owned()).unwrap();
+        assert_eq!(settings.key, usual);
         let format = Format::JsonLines(Payload::Auto, Compression::Gzip);
         assert_eq!(settings.format, format);
         assert!(settings.headers.is_empty());

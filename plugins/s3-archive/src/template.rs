@@ -19,6 +19,9 @@ const MAX_KEY: usize = 1024;
 /// lakes name their partitions.
 const SAFE: &[u8] = b"!-_.*'()=/";
 
+/// The usual template.
+pub(crate) const USUAL: &str = "{stream}/{year}/{month}/{day}/{first}-{last}-{time}.{ext}";
+
 /// How the keys of an export are made.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
@@ -57,30 +60,6 @@ impl Field {
         ("last", Self::Last),
         ("ext", Self::Extension),
     ];
-}
-
-impl Default for Template {
-    fn default() -> Self {
-        const SLASH: fn() -> Part = || Part::Text("/".to_owned());
-        const DASH: fn() -> Part = || Part::Text("-".to_owned());
-        Self(vec![
-            Part::Field(Field::Stream),
-            SLASH(),
-            Part::Field(Field::Year),
-            SLASH(),
-            Part::Field(Field::Month),
-            SLASH(),
-            Part::Field(Field::Day),
-            SLASH(),
-            Part::Field(Field::First),
-            DASH(),
-            Part::Field(Field::Last),
-            DASH(),
-            Part::Field(Field::Time),
-            Part::Text(".".to_owned()),
-            Part::Field(Field::Extension),
-        ])
-    }
 }
 
 impl TryFrom<String> for Template {
@@ -277,7 +256,7 @@ mod tests {
     #[test]
     fn the_usual_key_has_stream_date_and_numbers() {
         assert_eq!(
-            keys(Template::default(), "press 4").key(&PLAN),
+            keys(template(USUAL), "press 4").key(&PLAN),
             "press_x204/2026/01/31/00000000000000000042-00000000000000001234-\
              20260131T235959.007Z.jsonl.gz"
         );
@@ -287,8 +266,7 @@ mod tests {
     fn the_usual_template_is_the_one_of_the_schema() {
         let schema: serde_json::Value =
             serde_json::from_str(include_str!("config.schema.json")).unwrap();
-        let text = schema["properties"]["key"]["default"].as_str().unwrap();
-        assert_eq!(template(text), Template::default());
+        assert_eq!(schema["properties"]["key"]["default"], USUAL);
     }
 
     #[test]

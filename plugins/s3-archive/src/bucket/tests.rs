@@ -2,7 +2,6 @@ use millstream_plugin::config::parse;
 
 use super::*;
 use crate::config::Config;
-use crate::template::Template;
 
 /// Answers every request alike, and keeps what it was sent.
 struct Script {
@@ -60,7 +59,7 @@ fn taken() -> Answer {
 fn put(script: &mut Script, config: &str, write: Write) -> Result<(), ExportError> {
     let config = format!(r#"{{"bucket": "plant", "region": "eu-central-1"{config}}}"#);
     let settings = Settings::try_from(parse::<Config>(&config).unwrap()).unwrap();
-    let keys = Keys::new(Template::default(), "press 4", "e", "x").unwrap();
+    let keys = Keys::new(settings.key.clone(), "press 4", "e", "x").unwrap();
     let object = Object {
         body: b"123456789".to_vec(),
         first: 7,
