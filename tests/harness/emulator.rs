@@ -3,7 +3,7 @@
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Stdio};
 
-use crate::{eventually, python, run_script};
+use crate::{eventually, python, repository, run_script};
 
 /// A running emulator.
 pub struct Emulator {
@@ -20,14 +20,8 @@ impl Emulator {
             .unwrap()
             .port();
         let server = python()
-            .args([
-                "-m",
-                "moto.server",
-                "--host",
-                "127.0.0.1",
-                "--port",
-                &port.to_string(),
-            ])
+            .arg(repository().join("tests/python/moto_server.py"))
+            .args(["--host", "127.0.0.1", "--port", &port.to_string()])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
