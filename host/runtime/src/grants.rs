@@ -9,7 +9,6 @@ use std::sync::Arc;
 use crate::secrets::SecretName;
 use crate::tls::TlsIdentity;
 
-use crate::secrets::SecretName;
 use crate::stream_pattern::StreamPattern;
 
 /// Everything that one instance was granted; the default is nothing at all.

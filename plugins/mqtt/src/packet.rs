@@ -123,7 +123,7 @@ impl Version {
                     packet = packet.user_name(user)?;
                 }
                 if let Some(password) = who.password {
-                    packet = packet.password(password.as_bytes())?;
+                    packet = packet.password(password)?;
                 }
                 Ok(packet.build()?.to_continuous_buffer())
             }};
