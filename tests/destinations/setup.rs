@@ -26,6 +26,8 @@ pub(crate) struct Exporting<'a> {
     pub(crate) batch_size: Option<u32>,
     /// Further lines of `[plugin.NAME]`.
     pub(crate) plugin_lines: String,
+    /// Lines before all tables, such as `plugins.call-deadline = "2s"`.
+    pub(crate) root: String,
     /// Further tables.
     pub(crate) more: String,
     /// Variables of the host.
@@ -45,6 +47,7 @@ impl Exporting<'_> {
             grants,
             config,
             plugin_lines,
+            root,
             more,
             ..
         } = self;
@@ -57,7 +60,7 @@ impl Exporting<'_> {
             false => config,
         };
         format!(
-            "[exports]\nlinger = \"50ms\"\nretry-first = \"20ms\"\nretry-longest = \"200ms\"\n\n\
+            "{root}\n[exports]\nlinger = \"50ms\"\nretry-first = \"20ms\"\nretry-longest = \"200ms\"\n\n\
              [plugin.{plugin}]\n{plugin_lines}\n[plugin.{plugin}.grants]\n{grants}\n\n\
              [[stream]]\nname = \"{STREAM}\"\n[[stream.export]]\nidentifier = \"{EXPORT}\"\n\
              plugin = \"{plugin}\"\n{batch_size}config = {config}\n\n{more}\n"

@@ -125,6 +125,8 @@ fn accept(listener: &TcpListener, state: &Arc<Mutex<State>>) {
 
 fn connect(client: TcpStream, peer: SocketAddr, state: &Mutex<State>, answers: usize) {
     let Ok(peer) = TcpStream::connect(peer) else {
+        // Nobody is there: the client learns it.
+        let _ = client.shutdown(Shutdown::Both);
         return;
     };
     let _ = (client.set_nodelay(true), peer.set_nodelay(true));

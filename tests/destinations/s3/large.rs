@@ -14,7 +14,7 @@ fn goes_through_a_plugin_of_32_mib(bytes: u64) {
     let file = std::fs::File::create(folder.path().join("f")).unwrap();
     file.set_len(bytes).unwrap();
     let mut exporting = exporting(server.endpoint(), folder.path());
-    exporting.more.push_str("\n[plugins]\nmemory = \"32 MiB\"");
+    exporting.root = "plugins.memory = \"32 MiB\"".to_owned();
     let host = exporting.start();
     append(&host, [task(&folder, "f")]);
     let limit = Duration::from_secs(600);

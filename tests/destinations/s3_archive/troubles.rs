@@ -92,7 +92,7 @@ fn an_answer_that_never_comes_is_given_up_and_the_object_written_again() {
     let config = format!("plugins.call-deadline = \"2s\"\n{}", exporting.text());
     let host = Host::start_with(&config, &exporting.environment);
     append_numbered(&host, 0..4);
-    wait_for_error(&host, "in time");
+    host.wait_for_log("in time");
     wait_for_delivery(&host, 4);
     let requests = sink.requests();
     assert_eq!(requests[0].path, requests[1].path);

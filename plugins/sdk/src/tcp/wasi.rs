@@ -4,6 +4,7 @@
 //! their streams cannot be handed to the host for TLS.
 
 use std::io;
+use std::net::IpAddr;
 use std::time::Instant;
 
 use wasip2::clocks::monotonic_clock::subscribe_duration;
@@ -168,6 +169,10 @@ fn addresses(
     server: &Server,
     deadline: Instant,
 ) -> Result<Vec<IpAddress>, Unreachable> {
+    // An address needs no lookup, which a component without granted names may not make.
+    if let Ok(address) = server.host.parse() {
+        return Ok(vec![literal(address)]);
+    }
     let lookup = resolve_addresses(network, &server.host).map_err(unresolved)?;
     let ready = lookup.subscribe();
     let mut found = Vec::new();
@@ -180,6 +185,13 @@ fn addresses(
             }
             Err(code) => return Err(unresolved(code)),
         }
+    }
+}
+
+fn literal(address: IpAddr) -> IpAddress {
+    match address {
+        IpAddr::V4(address) => IpAddress::Ipv4(address.octets().into()),
+        IpAddr::V6(address) => IpAddress::Ipv6(address.segments().into()),
     }
 }
 
