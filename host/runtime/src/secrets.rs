@@ -182,7 +182,7 @@ fn read(source: &SecretSource) -> Result<SecretValue, SecretUnreadable> {
     }
     match bytes.len() {
         0 => Err(SecretUnreadable::Empty(source.clone())),
-        ..=MAX_SECRET => Ok(SecretValue(bytes)),
+        1..=MAX_SECRET => Ok(SecretValue(bytes)),
         _ => Err(SecretUnreadable::TooLong(source.clone())),
     }
 }

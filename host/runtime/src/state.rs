@@ -87,7 +87,7 @@ impl log::Host for State {
 
 impl secrets::Host for State {
     async fn get(&mut self, name: String) -> Result<String, secrets::SecretError> {
-        Ok(self.secrets.get(&name).await?)
+        self.secrets.get(&name).await
     }
 }
 

@@ -7,7 +7,7 @@ use crate::guest::MAX_TEXT;
 use crate::log::clean;
 
 /// The most bytes that one export may remember (`wit/work.wit`).
-const MAX_REMEMBERED: usize = 16 << 10;
+const MAX_REMEMBERED: u32 = 16 << 10;
 
 /// What an export remembers; none if nothing.
 pub(crate) type Remembered = Option<Arc<[u8]>>;
@@ -45,8 +45,11 @@ impl work::Host for Work {
     }
 
     fn remember(&mut self, bytes: Option<Vec<u8>>) -> Result<(), work::WorkError> {
-        if bytes.as_ref().is_some_and(|it| it.len() > MAX_REMEMBERED) {
-            return Err(work::WorkError::TooLarge(MAX_REMEMBERED as u32));
+        if bytes
+            .as_ref()
+            .is_some_and(|it| it.len() as u64 > MAX_REMEMBERED.into())
+        {
+            return Err(work::WorkError::TooLarge(MAX_REMEMBERED));
         }
         self.remembered = bytes.map(Arc::from);
         Ok(())
@@ -68,9 +71,12 @@ mod tests {
         assert_eq!(work.recall(), None);
         work.remember(Some(vec![1, 2])).unwrap();
         assert_eq!(work.recall(), Some(vec![1, 2]));
-        let most = vec![7; MAX_REMEMBERED];
+        let most = vec![7; MAX_REMEMBERED as usize];
         work.remember(Some(most.clone())).unwrap();
-        assert!(work.remember(Some(vec![0; MAX_REMEMBERED + 1])).is_err());
+        assert!(
+            work.remember(Some(vec![0; MAX_REMEMBERED as usize + 1]))
+                .is_err()
+        );
         assert_eq!(work.recall(), Some(most));
         work.remember(None).unwrap();
         assert_eq!(work.remembered(), None);

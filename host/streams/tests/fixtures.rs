@@ -204,6 +204,7 @@ async fn fill(store: &Store) {
         missed_messages: 2,
         last_attempt: Some(Timestamp::from_millis(1_700_000_000_123)),
         last_error: Some("the destination answered \"503\"".into()),
+        work: None,
     };
     store
         .save_cursor("relaxed", "failing", cursor)

@@ -109,7 +109,7 @@ impl<T: Transport> Server<T> {
         &self,
         messages: &'a [Message],
         now: SystemTime,
-    ) -> Result<Option<(HeaderMap, std::borrow::Cow<'a, [u8]>)>, String> {
+    ) -> Result<Option<Carrying<'a>>, String> {
         let Some(request) = self.requests.carrying(messages) else {
             return Ok(None);
         };
@@ -128,6 +128,9 @@ impl<T: Transport> Server<T> {
         Ok(Some((headers, body)))
     }
 }
+
+/// The headers and the body of a request.
+type Carrying<'a> = (HeaderMap, std::borrow::Cow<'a, [u8]>);
 
 #[cfg(test)]
 mod tests {

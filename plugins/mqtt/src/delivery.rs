@@ -7,12 +7,13 @@
 //!
 //! Brokers that speak 3.1.1 have no word for a message they do not take: they close the connection, and
 //! so do some with version 5. To find the message, the next batch goes with one message under way at a
-//! time (carefully). When the connection ends then, the message under way is the suspect. It steps aside
-//! for this call, a new connection is made, and the others go on. So a bad message holds up nobody.
+//! time (carefully). When the connection ends then, the message under way is sent again as the first on a
+//! new connection, since the end may be about what came before it. If that ends too, the message is the
+//! suspect: it steps aside for this call, a new connection is made, and the others go on. In later calls
+//! it goes behind those that had no turn yet. So a bad message holds up none of its batch.
 //!
 //! A suspect is rejected only where there is no doubt: the broker named a reason that lies in the message,
-//! or has closed the connection on it in [`PROOFS`] batches in each of which it took another message. A
-//! broker that is restarted, or closes on everything, never makes a message rejected.
+//! or there is [proof](crate::suspicion).
 
 use std::collections::HashMap;
 use std::time::Instant;
@@ -22,12 +23,9 @@ use millstream_plugin::{ExportContext, ExportError, Message, Undelivered};
 use crate::config::Config;
 use crate::packet::{Incoming, Publish, check_topic};
 use crate::session::{Fault, Session};
+use crate::suspicion::Suspicion;
 use crate::verdict::{self, Outcome};
 
-/// So many batches have to show that it is this message that ends the connection.
-const PROOFS: u8 = 3;
-/// Suspects that are remembered.
-const MAX_SUSPECTS: usize = 1000;
 /// In a careful batch, no more connections are made when so many in a row ended on their first message.
 const MAX_FRUITLESS: usize = 3;
 
@@ -39,8 +37,7 @@ pub(crate) struct Delivery {
     session: Option<Session>,
     /// One message at a time.
     careful: bool,
-    /// How often the connection ended on a message while others were taken, by sequence number.
-    suspects: HashMap<u64, u8>,
+    suspicion: Suspicion,
 }
 
 /// A message of the batch.
@@ -53,20 +50,32 @@ struct Pending<'a> {
 /// How a run over a connection ended.
 struct End {
     error: ExportError,
-    /// The place of the only message that was under way, if the broker may not like it.
-    suspect: Option<usize>,
-    /// Whether the broker has named a reason that lies in that message.
-    is_final: bool,
+    blame: Blame,
+}
+
+/// Which message the end of a connection is about, by its place.
+enum Blame {
+    /// None, or nobody knows which.
+    Unknown,
+    /// This one or what came before it on the connection: it has to be the first on a new one.
+    Unclear,
+    /// This one, if any: the broker does not say.
+    Suspect(usize),
+    /// This one, for a reason that an operator can mend.
+    Denied(usize),
+    /// This one, for a reason that lies in it.
+    Invalid(usize),
 }
 
 impl Delivery {
     pub(crate) fn new(context: ExportContext, config: Config) -> Self {
+        let suspicion = Suspicion::new(config.broker.0.to_string());
         Self {
             context,
             config,
             session: None,
             careful: false,
-            suspects: HashMap::new(),
+            suspicion,
         }
     }
 
@@ -78,38 +87,32 @@ impl Delivery {
     pub(crate) fn deliver(&mut self, batch: &[Message]) -> Result<Vec<Undelivered>, ExportError> {
         let deadline = Instant::now() + self.config.timeout();
         let mut pending: Vec<_> = batch.iter().map(|message| self.prepare(message)).collect();
-        let mut session = self.session(deadline)?;
-        let mut suspects = Vec::new();
+        let is_here = |number| batch.iter().any(|it| it.sequence_number == number);
+        self.suspicion.keep(is_here);
+        let (mut session, mut is_new) = self.session(deadline)?;
+        let mut has_suspects = false;
         let mut fruitless = 0;
         let unsettled = loop {
-            let before = taken(&pending);
-            let End {
-                error,
-                suspect,
-                is_final,
-            } = match self.run(&mut session, &mut pending) {
-                Ok(()) => {
-                    self.session = Some(session);
-                    break None;
-                }
-                Err(end) => end,
+            let before = answered(&pending);
+            let end = self.run(&mut session, is_new, &mut pending);
+            let Err(End { error, blame }) = end else {
+                self.session = Some(session);
+                break None;
             };
-            let Some(place) = suspect else {
-                break Some(error);
+            let place = match blame {
+                Blame::Unknown => break Some(error),
+                Blame::Unclear => None,
+                Blame::Suspect(place) | Blame::Denied(place) | Blame::Invalid(place) => Some(place),
             };
-            let Some(it) = pending.get_mut(place) else {
-                break Some(error);
-            };
-            if is_final {
-                it.outcome = Some(Outcome::Rejected(error.reason().to_owned()));
-            } else {
-                suspects.push(place);
-                it.outcome = Some(Outcome::Failed(error.clone()));
-            }
-            fruitless = match taken(&pending) > before || is_final {
+            let is_answer = answered(&pending) > before || matches!(blame, Blame::Invalid(_));
+            fruitless = match is_answer || !is_new {
                 true => 0,
                 false => fruitless + 1,
             };
+            if let Some(it) = place.and_then(|place| pending.get_mut(place)) {
+                it.outcome = Some(self.blamed(&blame, it, &error));
+                has_suspects |= matches!(it.outcome, Some(Outcome::Failed(_)));
+            }
             if fruitless >= MAX_FRUITLESS {
                 break Some(error);
             }
@@ -117,14 +120,36 @@ impl Delivery {
                 Ok(session) => session,
                 Err(error) => break Some(error),
             };
+            is_new = true;
         };
-        self.judge(&mut pending, &suspects);
+        for it in &pending {
+            if matches!(it.outcome, Some(Outcome::Failed(_))) {
+                self.suspicion.note_tried(it.message.sequence_number);
+            }
+        }
         self.careful = match &unsettled {
             // Without suspects nothing is left to be careful of.
-            None => !suspects.is_empty(),
+            None => has_suspects,
             Some(_) => self.careful,
         };
         settle(pending, unsettled)
+    }
+
+    /// What becomes of a message that is to blame for the end of a connection.
+    fn blamed(&mut self, blame: &Blame, it: &Pending<'_>, error: &ExportError) -> Outcome {
+        let proof = match blame {
+            Blame::Invalid(_) => return Outcome::Rejected(error.reason().to_owned()),
+            Blame::Suspect(_) => self.suspicion.note_end(it.message.sequence_number),
+            Blame::Denied(_) | Blame::Unclear | Blame::Unknown => None,
+        };
+        match proof {
+            Some(proof) => Outcome::Rejected(format!(
+                "The broker closes the connection on this message for `{}`, {proof}: it is too large for \
+                 the broker, or forbidden.",
+                it.topic
+            )),
+            None => Outcome::Failed(error.clone()),
+        }
     }
 
     fn prepare<'a>(&self, message: &'a Message) -> Pending<'a> {
@@ -141,17 +166,38 @@ impl Delivery {
         }
     }
 
-    /// The connection of the last call, or a new one.
-    fn session(&mut self, deadline: Instant) -> Result<Session, ExportError> {
+    /// The connection of the last call, or a new one, and which of the two.
+    fn session(&mut self, deadline: Instant) -> Result<(Session, bool), ExportError> {
         let kept = self.session.take();
         match kept.and_then(|mut it| it.is_alive(&self.config, deadline).then_some(it)) {
-            Some(session) => Ok(session),
-            None => Session::open(&self.config, &self.context, deadline),
+            Some(session) => Ok((session, false)),
+            None => Session::open(&self.config, &self.context, deadline).map(|it| (it, true)),
         }
     }
 
+    /// The places of what has no outcome, in the order in which it goes: that of the stream, and in a
+    /// careful batch those that had no turn yet before the others.
+    fn order(&self, pending: &[Pending<'_>]) -> Vec<usize> {
+        let places = pending.iter().enumerate();
+        let mut open: Vec<usize> = places
+            .filter_map(|(place, it)| it.outcome.is_none().then_some(place))
+            .collect();
+        if self.careful {
+            let number = |place: &usize| pending.get(*place).map(|it| it.message.sequence_number);
+            open.sort_by_key(|place| {
+                number(place).is_some_and(|number| self.suspicion.was_tried(number))
+            });
+        }
+        open
+    }
+
     /// Publishes what has no outcome, until everything has one or the connection ends.
-    fn run(&mut self, session: &mut Session, pending: &mut [Pending<'_>]) -> Result<(), End> {
+    fn run(
+        &mut self,
+        session: &mut Session,
+        is_new: bool,
+        pending: &mut [Pending<'_>],
+    ) -> Result<(), End> {
         let window = match self.careful {
             true => 1,
             false => session
@@ -161,33 +207,35 @@ impl Delivery {
         };
         // By packet identifier, the place of each message under way.
         let mut under_way: HashMap<u16, usize> = HashMap::new();
-        let mut next = 0;
+        let mut order = self.order(pending).into_iter();
+        let mut sent = 0_usize;
         loop {
             while under_way.len() < window
-                && let Some(it) = pending.get_mut(next)
+                && let Some(place) = order.next()
+                && let Some(it) = pending.get_mut(place)
             {
-                if it.outcome.is_none() {
-                    let id = session.new_id();
-                    match self.packet(session, id, it) {
-                        Ok(packet) => {
-                            under_way.insert(id, next);
-                            session
-                                .send(&packet)
-                                .map_err(|fault| self.end(&fault, session, &under_way))?;
-                        }
-                        Err(reason) => it.outcome = Some(Outcome::Rejected(reason)),
+                let id = session.new_id();
+                match self.packet(session, id, it) {
+                    Ok(packet) => {
+                        under_way.insert(id, place);
+                        sent += 1;
+                        session
+                            .send(&packet)
+                            .map_err(|fault| self.end(&fault, session, is_new, sent, &under_way))?;
                     }
+                    Err(reason) => it.outcome = Some(Outcome::Rejected(reason)),
                 }
-                next += 1;
             }
             if under_way.is_empty() {
                 return Ok(());
             }
-            session
+            let incoming = session
                 .flush()
                 .and_then(|()| session.next())
-                .map(|incoming| note(&incoming, &mut under_way, pending))
-                .map_err(|fault| self.end(&fault, session, &under_way))?;
+                .map_err(|fault| self.end(&fault, session, is_new, sent, &under_way))?;
+            if note(&incoming, &mut under_way, pending) {
+                self.suspicion.note_taken();
+            }
         }
     }
 
@@ -209,70 +257,62 @@ impl Delivery {
         }
     }
 
-    /// What the end of a connection means; the next batch is a careful one if it may be about a message.
-    fn end(&mut self, fault: &Fault, session: &Session, under_way: &HashMap<u16, usize>) -> End {
+    /// What the end of a connection means on which so many messages were sent; the next batch is a careful
+    /// one if it may be about a message.
+    fn end(
+        &mut self,
+        fault: &Fault,
+        session: &Session,
+        is_new: bool,
+        sent: usize,
+        under_way: &HashMap<u16, usize>,
+    ) -> End {
         let is_suspicious = fault.may_be_about_a_message();
         let only = match under_way.len() {
             1 if self.careful && is_suspicious => under_way.values().next().copied(),
             _ => None,
         };
         self.careful |= is_suspicious;
+        let blame = match (only, fault) {
+            (None, _) => Blame::Unknown,
+            (Some(place), Fault::Disconnected(code)) if verdict::is_final(code) => {
+                Blame::Invalid(place)
+            }
+            (Some(_), _) if !is_new || sent > 1 => Blame::Unclear,
+            (Some(place), Fault::Disconnected(code)) if verdict::is_denied(code) => {
+                Blame::Denied(place)
+            }
+            (Some(place), _) => Blame::Suspect(place),
+        };
         End {
             error: fault.error(session.server()),
-            suspect: only,
-            is_final: matches!(fault, Fault::Disconnected(code) if verdict::is_final(code)),
-        }
-    }
-
-    /// Remembers suspects, and rejects those of which there is proof.
-    fn judge(&mut self, pending: &mut [Pending<'_>], suspects: &[usize]) {
-        if suspects.is_empty() || taken(pending) == 0 {
-            return;
-        }
-        let is_here = |number: &u64| {
-            pending
-                .iter()
-                .any(|it| it.message.sequence_number == *number)
-        };
-        // Whoever is not handed over any more has been settled.
-        self.suspects.retain(|number, _| is_here(number));
-        for place in suspects {
-            let Some(it) = pending.get_mut(*place) else {
-                continue;
-            };
-            let number = it.message.sequence_number;
-            if self.suspects.len() >= MAX_SUSPECTS && !self.suspects.contains_key(&number) {
-                continue;
-            }
-            let proofs = self.suspects.entry(number).or_default();
-            *proofs += 1;
-            if *proofs >= PROOFS {
-                self.suspects.remove(&number);
-                it.outcome = Some(Outcome::Rejected(format!(
-                    "The broker closes the connection on this message for `{}`, {PROOFS} times now, while \
-                     it takes others: it is too large for the broker, or forbidden.",
-                    it.topic
-                )));
-            }
+            blame,
         }
     }
 }
 
-/// How many messages the broker has taken.
-fn taken(pending: &[Pending<'_>]) -> usize {
-    let taken = |it: &&Pending<'_>| it.outcome == Some(Outcome::Delivered);
-    pending.iter().filter(taken).count()
+/// How many messages have an outcome.
+fn answered(pending: &[Pending<'_>]) -> usize {
+    pending.iter().filter(|it| it.outcome.is_some()).count()
 }
 
-/// Settles what an acknowledgement is about.
-fn note(incoming: &Incoming, under_way: &mut HashMap<u16, usize>, pending: &mut [Pending<'_>]) {
+/// Settles what an acknowledgement is about; true if a message was taken.
+fn note(
+    incoming: &Incoming,
+    under_way: &mut HashMap<u16, usize>,
+    pending: &mut [Pending<'_>],
+) -> bool {
     let Incoming::Acknowledged(id, code) = incoming else {
-        return;
+        return false;
     };
     let place = under_way.remove(id);
-    if let Some(it) = place.and_then(|place| pending.get_mut(place)) {
-        it.outcome = Some(verdict::acknowledged(code, &it.topic));
-    }
+    let Some(it) = place.and_then(|place| pending.get_mut(place)) else {
+        return false;
+    };
+    let outcome = verdict::acknowledged(code, &it.topic);
+    let is_taken = outcome == Outcome::Delivered;
+    it.outcome = Some(outcome);
+    is_taken
 }
 
 /// What the host is told. `unsettled` is why some messages have no outcome.

@@ -8,6 +8,7 @@
 //!
 //! * `config` checks the configuration;
 //! * `delivery` takes a batch, keeps as many messages under way as the broker allows, and settles each;
+//! * `suspicion` tells a message that the broker never takes from a broker that is in trouble;
 //! * `verdict` says what the broker's codes mean;
 //! * `session` is one connection that has been let in; it outlives a call;
 //! * `packet` writes and reads the packets, with the codec of `mqtt-protocol-core`.
@@ -18,6 +19,7 @@ mod config;
 mod delivery;
 mod packet;
 mod session;
+mod suspicion;
 mod verdict;
 
 use millstream_plugin::{

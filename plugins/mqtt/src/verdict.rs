@@ -25,6 +25,8 @@ mod codes {
     pub(super) const MESSAGE: &[u8] = &[0x90, 0x95, 0x99];
     /// Bad user name or password, not authorized, banned, bad authentication method.
     pub(super) const DENIED: &[u8] = &[0x86, 0x87, 0x8a, 0x8c];
+    /// Not authorized: to publish to a topic, when the broker has let us in.
+    pub(super) const NOT_AUTHORIZED: u8 = 0x87;
     /// Server busy, message rate too high, quota exceeded, connection rate exceeded.
     pub(super) const THROTTLED: &[u8] = &[0x89, 0x96, 0x97, 0x9f];
     /// Unsupported protocol version, client identifier not valid, retain or QoS not supported, another
@@ -79,7 +81,13 @@ pub(crate) fn disconnected(code: &Code, server: &Server) -> ExportError {
 
 /// Whether a broker that ends the connection so does not like a message.
 pub(crate) fn is_about_a_message(code: &Code) -> bool {
-    codes::MESSAGE.contains(&code.number) || codes::PACKET.contains(&code.number)
+    let number = code.number;
+    codes::MESSAGE.contains(&number) || codes::PACKET.contains(&number) || is_denied(code)
+}
+
+/// Whether it is a topic that rules forbid, or may be.
+pub(crate) fn is_denied(code: &Code) -> bool {
+    code.number == codes::NOT_AUTHORIZED
 }
 
 /// Whether it is certain that the message can never be taken.

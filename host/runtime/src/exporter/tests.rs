@@ -352,7 +352,7 @@ async fn a_secret_is_read_by_whoever_may_read_it_and_by_nobody_else() {
     let mut granted = settings();
     granted.grants.readable_secrets = vec![name.clone()];
     let mut exporter = component.open(granted).await.unwrap();
-    let undelivered = exporter.export(&batch("s")).await.unwrap();
+    let undelivered = exporter.export(&batch("s")).await.unwrap().undelivered;
     assert_eq!(undelivered[0].reason, "hush");
 
     let mut set_by_the_host = settings();

@@ -303,10 +303,11 @@ impl<C: Cluster> Deliveries<C> {
             });
             failures.extend(lane.places().map(|place| (place, failure.clone())));
         }
-        if !outcome.delivered && undelivered.is_empty() {
-            if let Some(error) = worst(&failures) {
-                return Err(error);
-            }
+        if !outcome.delivered
+            && undelivered.is_empty()
+            && let Some(error) = worst(&failures)
+        {
+            return Err(error);
         }
         let retried = failures.iter();
         undelivered

@@ -8,12 +8,15 @@ use std::thread;
 use millstream_plugin::Disposition;
 
 use super::*;
+use crate::suspicion::PROOFS_ALONE;
 
 /// What the broker does with one message, whose payload is its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Deed {
     /// Acknowledges with this code.
     Acknowledge(u8),
+    /// Acknowledges with this code, and closes the connection.
+    AcknowledgeAndClose(u8),
     /// Closes the connection.
     Close,
     /// Ends the connection with this code.
@@ -54,6 +57,10 @@ fn serve(mut stream: TcpStream, deed: &impl Fn(u64) -> Deed, seen: &Seen) -> std
                 match deed(number) {
                     Deed::Acknowledge(code) => {
                         stream.write_all(&[0x40, 3, id[0], id[1], code])?;
+                    }
+                    Deed::AcknowledgeAndClose(code) => {
+                        stream.write_all(&[0x40, 3, id[0], id[1], code])?;
+                        return Ok(());
                     }
                     Deed::Disconnect(code) => {
                         stream.write_all(&[0xe0, 1, code])?;
@@ -162,39 +169,106 @@ fn one_reason_for_all_is_the_reason_of_the_batch() {
     assert!(matches!(error, ExportError::Throttled(_)), "{error:?}");
 }
 
-#[test]
-fn a_message_on_which_the_broker_closes_holds_up_nobody_and_is_rejected_in_the_end() {
-    let (address, _) = broker(|number| match number {
-        2 => Deed::Close,
-        _ => Deed::Acknowledge(0),
-    });
-    let mut delivery = delivery(&address);
-    // The first batch only shows that something is wrong.
-    let undelivered = delivery.deliver(&batch(0..6)).unwrap();
-    assert_eq!(places(&undelivered, Disposition::Retry)[0], 2);
-    assert!(delivery.careful);
-    for round in 1..=PROOFS {
-        let first = 100 * u64::from(round);
-        let undelivered = delivery.deliver(&batch([2, first, first + 1])).unwrap();
-        let expected = match round {
-            PROOFS => Disposition::Reject,
-            _ => Disposition::Retry,
-        };
-        assert_eq!(places(&undelivered, expected), [0], "round {round}");
-        assert_eq!(undelivered.len(), 1, "the others were taken");
+/// Hands over what is to be retried again and again, alone, as the host does: the numbers that are rejected
+/// in each call.
+fn settle_all(delivery: &mut Delivery, numbers: impl IntoIterator<Item = u64>) -> Vec<Vec<u64>> {
+    let mut left = batch(numbers);
+    let mut rejected = Vec::new();
+    while !left.is_empty() && rejected.len() < 40 {
+        let mut now = Vec::new();
+        if let Ok(undelivered) = delivery.deliver(&left) {
+            let number = |place: u32| left[place as usize].sequence_number;
+            let these = places(&undelivered, Disposition::Reject);
+            now = these.into_iter().map(number).collect();
+            let again = places(&undelivered, Disposition::Retry);
+            left = batch(again.into_iter().map(number).collect::<Vec<_>>());
+        }
+        rejected.push(now);
     }
-    assert_eq!(delivery.deliver(&batch(600..610)).unwrap(), []);
-    assert!(!delivery.careful && delivery.suspects.is_empty());
+    rejected
 }
 
 #[test]
-fn a_broker_that_closes_on_everything_makes_no_message_rejected() {
-    let (address, _) = broker(|_| Deed::Close);
+fn messages_on_which_the_broker_closes_hold_up_nobody_and_are_rejected_in_the_end() {
+    let bad = |number| (2..9).contains(&number);
+    let (address, seen) = broker(move |number| match bad(number) {
+        true => Deed::Close,
+        false => Deed::Acknowledge(0),
+    });
     let mut delivery = delivery(&address);
-    for _ in 0..10 {
-        delivery.deliver(&batch(0..5)).unwrap_err();
+    let calls = settle_all(&mut delivery, 0..12);
+    let mut rejected = calls.concat();
+    rejected.sort_unstable();
+    assert_eq!(rejected, (2..9).collect::<Vec<_>>(), "{calls:?}");
+    let mut taken = seen.lock().unwrap().clone();
+    taken.retain(|number| !bad(*number));
+    taken.dedup();
+    assert_eq!(taken, [0, 1, 9, 10, 11]);
+    assert_eq!(delivery.deliver(&batch(20..30)).unwrap(), []);
+    assert!(!delivery.careful);
+}
+
+#[test]
+fn a_bad_message_that_is_alone_is_rejected_if_others_were_taken_before() {
+    let (address, _) = broker(|number| match number {
+        0 | 1 | 4 => Deed::Close,
+        _ => Deed::Acknowledge(0),
+    });
+    let mut delivery = delivery(&address);
+    assert_eq!(settle_all(&mut delivery, [0]).concat(), [0; 0]);
+    delivery.deliver(&batch(2..4)).unwrap();
+    let calls = settle_all(&mut delivery, [1]);
+    assert_eq!(calls.concat(), [1]);
+    assert!(calls.len() >= PROOFS_ALONE as usize, "{calls:?}");
+    // Nothing was taken in between: it may be the broker.
+    assert_eq!(settle_all(&mut delivery, [4]).concat(), [0; 0]);
+}
+
+#[test]
+fn a_broker_that_closes_behind_its_answer_puts_no_blame_on_the_next_message() {
+    let (address, _) = broker(|number| match number {
+        0 => Deed::AcknowledgeAndClose(0x87),
+        _ => Deed::Acknowledge(0),
+    });
+    let mut delivery = delivery(&address);
+    assert!(delivery.deliver(&batch(0..3)).is_err());
+    let undelivered = delivery.deliver(&batch(0..3)).unwrap();
+    assert_eq!(places(&undelivered, Disposition::Retry), [0]);
+    assert!(undelivered[0].reason.contains("0x87"), "{undelivered:?}");
+}
+
+#[test]
+fn a_forbidden_topic_on_which_the_broker_ends_the_connection_holds_up_nobody_and_is_never_rejected()
+{
+    let (address, _) = broker(|number| match number {
+        1 => Deed::Disconnect(0x87),
+        _ => Deed::Acknowledge(0),
+    });
+    let mut delivery = delivery(&address);
+    let undelivered = delivery.deliver(&batch(0..4)).unwrap();
+    assert_eq!(places(&undelivered, Disposition::Retry), [1, 2, 3]);
+    let undelivered = delivery.deliver(&batch(1..4)).unwrap();
+    assert_eq!(places(&undelivered, Disposition::Retry), [0]);
+    for _ in 0..2 * PROOFS_ALONE {
+        let error = delivery.deliver(&batch([1])).unwrap_err();
+        assert!(matches!(error, ExportError::Denied(_)), "{error:?}");
     }
-    assert!(delivery.suspects.is_empty());
+}
+
+#[test]
+fn a_broker_that_begins_to_close_on_everything_makes_one_message_rejected_at_most() {
+    let (address, _) = broker(|number| match number {
+        0..5 => Deed::Acknowledge(0),
+        _ => Deed::Close,
+    });
+    let mut delivery = delivery(&address);
+    assert_eq!(delivery.deliver(&batch(0..5)).unwrap(), []);
+    for _ in 0..2 {
+        assert!(settle_all(&mut delivery, 5..10).concat().len() <= 1);
+    }
+    let (address, _) = broker(|_| Deed::Close);
+    let mut delivery = self::delivery(&address);
+    assert!(settle_all(&mut delivery, 0..5).concat().is_empty());
 }
 
 #[test]

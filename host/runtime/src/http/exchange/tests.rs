@@ -18,7 +18,6 @@ use crate::http::client::HttpClient;
 use crate::http::clock_watch::ClockWatch;
 use crate::http::pace::Line;
 use crate::http::proxy::Proxies;
-use crate::limits::Limits;
 use crate::secrets::{Secret, SecretName, SecretSource};
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
@@ -650,7 +649,10 @@ async fn a_secret_reaches_the_hosts_it_belongs_to_and_no_others() {
         source: SecretSource::File(path.clone()),
         hosts: vec![format!("http://127.0.0.1:{}", home.port).parse().unwrap()],
     };
-    let mut host = host(Credentials::new(CredentialsSource::None));
+    let mut host = host(Credentials::new(AwsOptions {
+        credentials: CredentialsSource::None,
+        ..AwsOptions::default()
+    }));
     host.secrets = Arc::new([(name.clone(), secret)].into_iter().collect());
     let mut grants = granting(&["127.0.0.1"], &[]);
     grants.secrets = vec![name];
