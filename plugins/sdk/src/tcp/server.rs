@@ -49,6 +49,7 @@ impl Server {
         let (host, port) = match rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
             Some((host, "")) => (host, None),
             Some((host, port)) => (host, Some(port.strip_prefix(':').ok_or_else(shape)?)),
+            None if rest.starts_with('[') => return Err(shape()),
             None if rest.parse::<Ipv6Addr>().is_ok() => (rest, None),
             None => match rest.split_once(':') {
                 Some((host, port)) => (host, Some(port)),
