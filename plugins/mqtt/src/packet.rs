@@ -451,7 +451,7 @@ mod tests {
         let bytes = Version::V3.publish(&publish).unwrap();
         assert_eq!(bytes, b"\x33\x07\0\x01t\x01\x02\0\xff");
         let bytes = Version::V5.publish(&publish).unwrap();
-        let expected = b"\x33\x41\0\x01t\x01\x02\x39\
+        let expected = b"\x33\x3f\0\x01t\x01\x02\x37\
             \x26\0\x11millstream-stream\0\x01s\x26\0\x1amillstream-sequence-number\0\x017\0\xff";
         assert_eq!(bytes, expected);
     }

@@ -49,7 +49,6 @@ impl Server {
         let (host, port) = match rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
             Some((host, "")) => (host, None),
             Some((host, port)) => (host, Some(port.strip_prefix(':').ok_or_else(shape)?)),
-            None if rest.starts_with('[') => return Err(shape()),
             None if rest.parse::<Ipv6Addr>().is_ok() => (rest, None),
             None => match rest.split_once(':') {
                 Some((host, port)) => (host, Some(port)),
@@ -64,11 +63,14 @@ impl Server {
                 .filter(|&port| port != 0)
                 .ok_or_else(|| format!("{}; the port lies between 1 and 65535", shape()))?,
         };
+        let is_address = host.parse::<Ipv6Addr>().is_ok();
         let is_name = |host: &str| {
-            host.bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+            !rest.starts_with('[')
+                && host
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
         };
-        if host.is_empty() || !(is_name(host) || host.parse::<Ipv6Addr>().is_ok()) {
+        if host.is_empty() || !(is_name(host) || is_address) {
             return Err(shape());
         }
         Ok(Self {
