@@ -294,8 +294,11 @@ impl Parser {
     }
 }
 
-/// The kind of a packet, what is behind its fixed header, and its whole length (MQTT 5, section 2.1).
-fn split(bytes: &[u8]) -> Result<Option<(u8, &[u8], usize)>, Malformed> {
+/// The kind of a packet, what is behind its fixed header, and its whole length.
+type Split<'a> = (u8, &'a [u8], usize);
+
+/// Takes the first packet apart (MQTT 5, section 2.1); none if it is not there whole.
+fn split(bytes: &[u8]) -> Result<Option<Split<'_>>, Malformed> {
     let Some((first, rest)) = bytes.split_first() else {
         return Ok(None);
     };

@@ -94,14 +94,12 @@ impl Session {
             fault => fault.error(server),
         };
         self.flush().map_err(|error| fault(error, &self.server))?;
-        loop {
-            match self.next().map_err(|error| fault(error, &self.server))? {
-                Incoming::Accepted(granted) => return Ok(granted),
-                Incoming::Refused(code) => return Err(verdict::refused(&code, &self.server)),
-                _ => {
-                    let error = Fault::NotMqtt("it does not answer our introduction");
-                    return Err(error.error(&self.server));
-                }
+        match self.next().map_err(|error| fault(error, &self.server))? {
+            Incoming::Accepted(granted) => Ok(granted),
+            Incoming::Refused(code) => Err(verdict::refused(&code, &self.server)),
+            _ => {
+                let error = Fault::NotMqtt("it does not answer our introduction");
+                Err(error.error(&self.server))
             }
         }
     }
