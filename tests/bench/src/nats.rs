@@ -55,6 +55,18 @@ impl Nats {
         Some(nats)
     }
 
+    /// Where it listens.
+    pub(crate) fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Makes the stream that takes what is published.
+    pub(crate) fn make_stream(&self) {
+        runtime().block_on(async {
+            self.context().await;
+        });
+    }
+
     async fn context(&self) -> jetstream::Context {
         let client = async_nats::connect(format!("127.0.0.1:{}", self.port))
             .await

@@ -144,7 +144,7 @@ impl Pipeline {
             if missed > 0 && opened.cancels {
                 let next = self.progress.next().get();
                 self.tell_of_expiry(&mut opened, Vec::new(), next..next + missed)
-                    .await;
+                    .await?;
             }
             let mut settling = Settling::new(messages, end.get());
             between.rejected = too_large;
@@ -160,7 +160,7 @@ impl Pipeline {
                     self.pause(backoff.pause(at_least)).await?;
                 }
                 if opened.cancels {
-                    self.expire(&mut opened, &mut settling, &watch).await;
+                    self.expire(&mut opened, &mut settling, &watch).await?;
                 }
             }
             // Counted when the cursor passes them, so that a stop before that counts them once.
@@ -188,13 +188,20 @@ impl Pipeline {
         let destination = opened.destination.as_mut();
         let (attempt, started) = (self.shared.time.now(), Instant::now());
         let before = destination.traffic();
-        let (answer, ahead, ()) = tokio::join!(
-            destination.export(group),
-            self.read_ahead(watch, end, rule, settling.is_last()),
-            self.progress.save_as_it_is(),
-        );
+        // Work in steps calls again and again before its batch is settled: the next batch is read once.
+        let known = between.ahead.take();
+        let ahead = async {
+            match known {
+                Some(batch) => Some(batch),
+                None => self.read_ahead(watch, end, rule, settling.is_last()).await,
+            }
+        };
+        let saved = self.progress.save_as_it_is();
+        let (answer, ahead, saved) = tokio::join!(destination.export(group), ahead, saved);
         drop(lane);
-        self.progress.mark_saved();
+        if saved {
+            self.progress.mark_saved();
+        }
         let outcome = Outcome::of(&answer);
         let mut settled = settling.settle(answer);
         self.count(
@@ -210,10 +217,7 @@ impl Pipeline {
         let held = between.rejected.iter().map(Rejected::number).min();
         self.progress
             .apply(&settled, held.unwrap_or(lowest).min(lowest), attempt);
-        let plugin = &self.settings.plugin;
-        self.progress
-            .remember(plugin, opened.destination.remembered())
-            .await;
+        self.keep(opened.destination.remembered().cloned()).await?;
         let has_more = ahead.is_some() || settling.current().is_some();
         between.ahead = ahead;
         between.slot = has_more.then_some(slot);
@@ -234,7 +238,12 @@ impl Pipeline {
     }
 
     /// Gives up what retention has taken out of the plugin's hands, and tells it.
-    async fn expire(&mut self, opened: &mut Opened, settling: &mut Settling, watch: &Watch) {
+    async fn expire(
+        &mut self,
+        opened: &mut Opened,
+        settling: &mut Settling,
+        watch: &Watch,
+    ) -> Result<(), Stopped> {
         let gone: Vec<Canceled> = settling
             .expire(watch.position().head.get())
             .into_iter()
@@ -243,13 +252,13 @@ impl Pipeline {
                 payload: Some(message.payload),
             })
             .collect();
-        if gone.is_empty() {
-            return;
+        if !gone.is_empty() {
+            self.progress.note_missed(gone.len() as u64);
+            self.tell_of_expiry(opened, gone, 0..0).await?;
+            self.progress
+                .pass(SequenceNumber::new(settling.lowest_unsettled()));
         }
-        self.progress.note_missed(gone.len() as u64);
-        self.tell_of_expiry(opened, gone, 0..0).await;
-        self.progress
-            .pass(SequenceNumber::new(settling.lowest_unsettled()));
+        Ok(())
     }
 
     async fn tell_of_expiry(
@@ -257,14 +266,22 @@ impl Pipeline {
         opened: &mut Opened,
         in_hand: Vec<Canceled>,
         unseen: std::ops::Range<u64>,
-    ) {
+    ) -> Result<(), Stopped> {
         let destination = opened.destination.as_mut();
         let (stream, export) = (&self.progress.stream, &self.progress.export);
         canceling::tell_of_expiry(destination, stream, export, in_hand, unseen).await;
-        let plugin = &self.settings.plugin;
-        self.progress
-            .remember(plugin, opened.destination.remembered())
-            .await;
+        self.keep(opened.destination.remembered().cloned()).await
+    }
+
+    /// Keeps what the plugin remembers. It may rely on it in its next call, so there is none before.
+    async fn keep(&mut self, remembered: Option<Arc<[u8]>>) -> Result<(), Stopped> {
+        let mut backoff = self.backoff();
+        let plugin = self.settings.plugin.clone();
+        while !self.progress.remember(&plugin, remembered.as_ref()).await {
+            self.unless_stopped(self.shared.time.sleep(backoff.pause(None)))
+                .await?;
+        }
+        Ok(())
     }
 
     /// The one place where a message is rejected, whoever rejects it. It comes just before the cursor

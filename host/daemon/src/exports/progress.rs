@@ -16,6 +16,8 @@ pub(super) struct Progress {
     cursor: Cursor,
     /// Whether the cursor has changed since it was saved.
     unsaved: bool,
+    /// Whether that is so of what the plugin remembers.
+    unsaved_memory: bool,
     pub(super) meter: Arc<Meter>,
 }
 
@@ -33,6 +35,7 @@ impl Progress {
             export,
             cursor,
             unsaved: false,
+            unsaved_memory: false,
             meter,
         }
     }
@@ -48,15 +51,17 @@ impl Progress {
         memory::read(plugin, work)
     }
 
-    /// Takes over what the plugin remembers. What has changed has to be saved before the plugin is called
-    /// again: it may rely on it.
-    pub(super) async fn remember(&mut self, plugin: &str, bytes: Option<&Arc<[u8]>>) {
+    /// Takes over what the plugin remembers, and saves it if it has changed; says whether it is safe.
+    pub(super) async fn remember(&mut self, plugin: &str, bytes: Option<&Arc<[u8]>>) -> bool {
         let work = bytes.map(|bytes| memory::write(plugin, bytes));
-        if work != self.cursor.work {
+        self.unsaved_memory |= work != self.cursor.work;
+        if self.unsaved_memory {
             self.cursor.work = work;
             self.unsaved = true;
             self.save().await;
+            self.unsaved_memory = self.unsaved;
         }
+        !self.unsaved_memory
     }
 
     /// Everything below is settled.
@@ -140,22 +145,25 @@ impl Progress {
 
     /// Saves the cursor if it has changed.
     pub(super) async fn save(&mut self) {
-        self.save_as_it_is().await;
-        self.mark_saved();
+        if self.save_as_it_is().await {
+            self.mark_saved();
+        }
     }
 
-    /// The same, beside something else that reads it; [`Self::mark_saved`] comes after.
-    pub(super) async fn save_as_it_is(&self) {
+    /// The same, beside something else that reads it; [`Self::mark_saved`] comes after if it says that the
+    /// cursor is safe.
+    pub(super) async fn save_as_it_is(&self) -> bool {
         if !self.unsaved {
-            return;
+            return true;
         }
         let (stream, export) = (&self.stream, &self.export);
         let cursor = self.cursor.clone();
         match self.store.save_cursor(stream, export, cursor).await {
             // An export or a stream that was deleted needs no cursor.
-            Ok(()) | Err(Error::NotFound { .. } | Error::NoSuchExport { .. }) => {}
+            Ok(()) | Err(Error::NotFound { .. } | Error::NoSuchExport { .. }) => true,
             Err(error) => {
                 tracing::error!(stream, export, %error, "the position of an export was not saved");
+                false
             }
         }
     }

@@ -6,7 +6,9 @@
 //! native side is as simple as it can be: batches of the same size from memory, one after the other.
 
 mod http;
+mod tcp;
 
+use std::cell::RefCell;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -16,6 +18,7 @@ use millstream_protocol::MessageStreamDefinition;
 use millstream_protocol::definition::{
     Destination, Export, ExportDefinition, ExportFormat, StrategyOnFull,
 };
+use millstream_protocol::response::Success;
 use serde_json::Value;
 
 use crate::export::wait;
@@ -43,16 +46,16 @@ pub(crate) struct Case {
 
 pub(crate) fn run(setup: &Setup, quick: bool) {
     http::run(setup, quick);
+    tcp::run(setup, quick);
 }
 
-/// Measures both sides, in turns, and prints the row. `taken` tells how many messages the sink has taken
-/// since it was started.
-fn row<E: Exporter>(setup: &Setup, quick: bool, case: &Case, taken: &dyn Fn() -> u64) {
+/// Measures both sides, in turns, and prints the row.
+fn row<E: Exporter>(setup: &Setup, quick: bool, case: &Case) {
     let rounds = if quick { 3 } else { 5 };
     let mut ours = Vec::new();
     let mut native = Vec::new();
     for _ in 0..rounds {
-        ours.push(through_the_host(setup, case, taken));
+        ours.push(through_the_host(setup, case));
         native.push(natively::<E>(case));
     }
     ratio(
@@ -65,7 +68,7 @@ fn row<E: Exporter>(setup: &Setup, quick: bool, case: &Case, taken: &dyn Fn() ->
     );
 }
 
-fn through_the_host(setup: &Setup, case: &Case, taken: &dyn Fn() -> u64) -> f64 {
+fn through_the_host(setup: &Setup, case: &Case) -> f64 {
     let Case {
         plugin,
         grants,
@@ -80,20 +83,33 @@ fn through_the_host(setup: &Setup, case: &Case, taken: &dyn Fn() -> u64) -> f64 
     let address = address(plugin, config);
     let mut client = Client::connect(host.port);
     // One export that has nothing to do warms the plugin up.
-    let before = taken();
     let warm = case.batch;
     client.call(Call::Create(Box::new(exported("warm", &address, case, 1))));
     pipelined(host.port, "warm", warm, payload);
-    wait(|| taken() - before >= warm as u64);
+    wait_for(&mut client, "warm", warm);
 
     client.call(Call::Create(Box::new(exported("s", &address, case, 0))));
     let messages = case.batch * case.batches;
     pipelined(host.port, "s", messages, payload);
-    let before = taken();
     let start = Instant::now();
     client.call(Call::Update(Box::new(exported("s", &address, case, 1))));
-    wait(|| taken() - before >= messages as u64);
+    wait_for(&mut client, "s", messages);
     messages as f64 / start.elapsed().as_secs_f64()
+}
+
+/// Waits until the export of a stream has delivered so many messages, as a describe shows it.
+fn wait_for(client: &mut Client, stream: &str, messages: usize) {
+    let client = RefCell::new(client);
+    wait(|| {
+        let name = stream.parse().unwrap();
+        let described = client.borrow_mut().call(Call::Describe(name));
+        let Success::Description(info) = described else {
+            panic!("{described:?}");
+        };
+        let export = &info.exports[0];
+        assert!(export.error_message.is_empty(), "{}", export.error_message);
+        export.exported_messages >= messages as u64
+    });
 }
 
 fn natively<E: Exporter>(case: &Case) -> f64 {
