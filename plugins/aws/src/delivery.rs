@@ -125,8 +125,6 @@ struct Settling<'a, E> {
     undelivered: Vec<Undelivered>,
     /// Entries that have to wait, for those that must not overtake them.
     held: Vec<&'a Placed<E>>,
-    /// Entries that the service called wrong, and why.
-    invalid: Vec<(&'a Placed<E>, String)>,
     /// Something was delivered or rejected: the batch cannot fail as a whole any more.
     settled: bool,
     /// The first reason why an entry has to wait.
@@ -157,7 +155,6 @@ impl<O: Operation> Delivery<O> {
             settled: !rejected.is_empty(),
             undelivered: rejected,
             held: Vec::new(),
-            invalid: Vec::new(),
             first_failure: None,
         };
         let mut called = false;
@@ -194,7 +191,7 @@ impl<O: Operation> Delivery<O> {
                     fault: Fault::Content(reason),
                     ..
                 }) => match call {
-                    [entry] => settling.invalid.push((entry, reason)),
+                    [entry] => self.refused_alone(entry, reason, &mut settling),
                     _ => {
                         let (first, second) = call.split_at(call.len() / 2);
                         waiting.extend([second, first]);
@@ -214,7 +211,25 @@ impl<O: Operation> Delivery<O> {
                 }
             }
         }
-        self.judge(settling)
+        settling.answer()
+    }
+
+    /// Decides about an entry that the service calls wrong when it is alone. What was refused before the
+    /// service had taken anything may have been refused for the configuration, which is mended meanwhile
+    /// if others are taken after it: it comes once more.
+    fn refused_alone<'a>(
+        &self,
+        placed: &'a Placed<O::Entry>,
+        reason: String,
+        settling: &mut Settling<'a, O::Entry>,
+    ) {
+        if self.proven {
+            settling.reject(placed, reason);
+        } else {
+            settling.hold(placed, &reason);
+            let error = ExportError::misconfigured(reason);
+            settling.first_failure.get_or_insert(error);
+        }
     }
 
     /// Makes entries of messages and rejects those that can be none.
@@ -268,20 +283,21 @@ impl<O: Operation> Delivery<O> {
         settling: &mut Settling<'a, O::Entry>,
     ) -> Vec<&'a [Placed<O::Entry>]> {
         let mut again = Vec::new();
+        self.proven |= outcomes
+            .iter()
+            .take(call.len())
+            .any(|outcome| matches!(outcome, Outcome::Taken));
         let mut outcomes = outcomes.into_iter();
         for part in call.chunks(1) {
             let [placed] = part else { continue };
             match outcomes.next() {
-                Some(Outcome::Taken) => {
-                    self.proven = true;
-                    settling.settled = true;
-                }
+                Some(Outcome::Taken) => settling.settled = true,
                 Some(Outcome::InTheWay(_)) if call.len() > 1 => again.push(part),
                 Some(Outcome::Failed(error) | Outcome::InTheWay(error)) => {
                     settling.hold(placed, error.reason());
                     settling.first_failure.get_or_insert(error);
                 }
-                Some(Outcome::Invalid(reason)) => settling.invalid.push((placed, reason)),
+                Some(Outcome::Invalid(reason)) => self.refused_alone(placed, reason, settling),
                 Some(Outcome::Rejected(reason)) => settling.reject(placed, reason),
                 None => {
                     let reason = "The answer of the service leaves this message out.";
@@ -311,31 +327,21 @@ impl<O: Operation> Delivery<O> {
             ));
         }
     }
-
-    /// Decides about entries that the service called wrong when they were alone, and about the batch.
-    fn judge(&self, mut settling: Settling<'_, O::Entry>) -> Result<Vec<Undelivered>, ExportError> {
-        for (placed, reason) in std::mem::take(&mut settling.invalid) {
-            if self.proven {
-                settling.reject(placed, reason);
-            } else {
-                settling.hold(placed, &reason);
-                let error = ExportError::misconfigured(reason);
-                settling.first_failure.get_or_insert(error);
-            }
-        }
-        match settling.first_failure {
-            Some(error) if !settling.settled => Err(error),
-            _ => {
-                settling
-                    .undelivered
-                    .sort_by_key(|undelivered| undelivered.index);
-                Ok(settling.undelivered)
-            }
-        }
-    }
 }
 
 impl<'a, E> Settling<'a, E> {
+    /// What the host is told of the batch.
+    fn answer(mut self) -> Result<Vec<Undelivered>, ExportError> {
+        match self.first_failure {
+            Some(error) if !self.settled => Err(error),
+            _ => {
+                self.undelivered
+                    .sort_by_key(|undelivered| undelivered.index);
+                Ok(self.undelivered)
+            }
+        }
+    }
+
     fn reject(&mut self, placed: &Placed<E>, reason: String) {
         self.settled = true;
         self.undelivered

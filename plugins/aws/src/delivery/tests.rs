@@ -205,6 +205,20 @@ fn where_nothing_was_ever_taken_the_configuration_is_at_fault() {
 }
 
 #[test]
+fn what_was_refused_before_anything_was_taken_comes_once_more() {
+    // The configuration is mended in the middle of the batch.
+    let mut service = letters(|number, call: &str| match number {
+        0..=2 => Err(invalid()),
+        _ => take(number, call),
+    });
+    let mut delivery = Delivery::new(&mut service);
+    let undelivered = delivery.deliver(batch("abcd")).unwrap();
+    assert_eq!(places(&undelivered), [0]);
+    assert!(delivery.deliver(batch("a")).unwrap().is_empty());
+    assert_eq!(service.calls, ["abcd", "ab", "a", "b", "cd", "a"]);
+}
+
+#[test]
 fn an_entry_that_an_answer_calls_wrong_is_judged_by_the_same_rule() {
     let answers = || vec![Outcome::Invalid("wrong".to_owned()), Outcome::Taken];
     let mut service = letters(move |_, _: &str| Ok(answers()));
