@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use millstream_protocol::Call;
-use millstream_runtime::{AwsOptions, CompileCommand, CredentialsSource, Runtime, RuntimeOptions};
+use millstream_runtime::{
+    AwsOptions, CompileCommand, CredentialsSource, Runtime, RuntimeOptions, Secrets,
+};
 
 use crate::export::{config, exported, wait};
 use crate::host::{Host, Setup};
@@ -105,6 +107,7 @@ fn load(setup: &Setup) {
                     ..AwsOptions::default()
                 },
                 bandwidth: None,
+                secrets: Secrets::default(),
             })
             .unwrap();
             let start = Instant::now();
