@@ -64,7 +64,6 @@ fn to_aws(setup: &Setup, quick: bool) {
         let services = match plugin {
             "cloudwatch-logs" => "logs",
             "sitewise" => "iotsitewise",
-            "s3-archive" => "s3",
             other => other,
         };
         Case {
@@ -90,16 +89,11 @@ fn to_aws(setup: &Setup, quick: bool) {
 
     let sink = Sink::answering(|_| Bytes::from_static(b"{}"));
     let config = json!({ "logGroupName": "g" });
-    let logs = case("cloudwatch-logs", &sink, config, &text, 1000, 250);
+    let logs = case("cloudwatch-logs", &sink, config, &text, 500, 500);
     row::<millstream_cloudwatch_logs::CloudWatchLogs>(setup, quick, &logs);
 
     let sink = Sink::answering(|_| Bytes::from_static(br#"{"errorEntries":[]}"#));
     // Each value in a call of its own: they are of one property and time.
     let sitewise = case("sitewise", &sink, json!({}), &entry, 1, 1000);
     row::<millstream_sitewise::SiteWise>(setup, quick, &sitewise);
-
-    let sink = Sink::answering(|_| Bytes::new());
-    let config = json!({ "bucket": "archive", "usePathStyle": true });
-    let archive = case("s3-archive", &sink, config, &text, 5000, 50);
-    row::<millstream_s3_archive::S3Archive>(setup, quick, &archive);
 }
