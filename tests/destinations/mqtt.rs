@@ -133,9 +133,11 @@ fn a_host_that_is_killed_in_the_middle_loses_nothing() {
         let (broker, line) = broker();
         let subscriber = broker.subscribe();
         let mut host = to(&line, &version(name)).start();
-        append_numbered(&host, 0..300);
         for round in 0..3 {
-            cut(&line, 20 + 60 * round);
+            let first = 100 * u64::try_from(round).unwrap();
+            cut(&line, 20 + 60 * round, || {
+                append_numbered(&host, first..first + 100);
+            });
             host.kill();
             line.becomes(Quality::Good);
             host.start_again();
@@ -154,11 +156,12 @@ fn wait_until_settled(host: &Host, count: u64) {
     });
 }
 
-/// Lets connections be cut behind so many bytes of answers, and waits until one was: the broker has taken
-/// what the host knows nothing of.
-fn cut(line: &Line, bytes: usize) {
+/// Lets connections be cut behind so many bytes of answers, sends what has more answers than that, and
+/// waits until a connection was cut: the broker has taken what the host knows nothing of.
+fn cut(line: &Line, bytes: usize, send: impl FnOnce()) {
     let before = line.connections();
     line.becomes(Quality::CutsAnswersAfter(bytes));
+    send();
     eventually("a connection was cut", || {
         (line.connections() > before + 1).then_some(())
     });
