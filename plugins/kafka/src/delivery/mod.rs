@@ -11,9 +11,9 @@
 //!   for it is to be retried. The other partitions go on, and what they took is not sent again.
 //! * A batch of records that is too large, or in which something is invalid without the broker saying
 //!   what, is halved until the record at fault stands alone.
-//! * A record that is too large is rejected. One that is invalid is rejected if Kafka has taken any other
-//!   record of this export; else the topic is more likely to ask for something that the configuration
-//!   does not give, such as a key, and rejecting would lose data.
+//! * A record that is too large is rejected. One that is invalid is rejected if Kafka had taken any other
+//!   record of this export before; else the topic is more likely to ask for something that the
+//!   configuration does not give, such as a key, and rejecting would lose data: it comes once more.
 //! * No round starts late in a call's time, so that the host does not end the instance in the middle.
 
 mod lane;
@@ -61,8 +61,8 @@ pub(crate) struct Deliveries<C> {
 struct Outcome {
     delivered: bool,
     rejected: Vec<Undelivered>,
-    /// Records that the broker calls invalid, and why.
-    invalid: Vec<(usize, String)>,
+    /// Records that come once more, and why.
+    failed: Vec<(usize, ExportError)>,
 }
 
 impl<C: Cluster> Deliveries<C> {
@@ -109,7 +109,7 @@ impl<C: Cluster> Deliveries<C> {
             }
             self.round(&mut lanes, &leaders, deadline, &mut outcome);
         }
-        self.settle(lanes, outcome)
+        outcome.settle(&lanes)
     }
 
     /// Waits out what a broker has asked for, with the host.
@@ -200,11 +200,13 @@ impl<C: Cluster> Deliveries<C> {
         let requests = requests.into_iter();
         let requests = requests.map(|(leader, batches)| Request { leader, batches });
         let answers = self.cluster.produce(requests.collect(), deadline);
+        // What went out together with it proves nothing about a record that was refused.
+        let proven = self.proven;
         // What is left without an answer cannot be: there is one for each request.
         for (lanes, answer) in sent.into_values().zip(answers) {
             for (lane, records) in lanes {
                 match &answer {
-                    Ok(produced) => self.settle_batch(lane, records, produced, outcome),
+                    Ok(produced) => self.settle_batch(lane, records, produced, proven, outcome),
                     Err(error) => {
                         lane.failure = Some(error.clone());
                         lane.put_back(records);
@@ -224,12 +226,13 @@ impl<C: Cluster> Deliveries<C> {
         }
     }
 
-    /// Decides about the records of one batch.
+    /// Decides about the records of one batch; `proven`, as it was when the batch was sent.
     fn settle_batch(
         &mut self,
         lane: &mut Lane,
         mut records: Vec<Outgoing>,
         produced: &Produced,
+        proven: bool,
         outcome: &mut Outcome,
     ) {
         let target = format!("Partition {} of the topic `{}`", lane.partition, self.topic);
@@ -270,11 +273,11 @@ impl<C: Cluster> Deliveries<C> {
                 let at_fault: BTreeMap<usize, String> = at_fault.into_iter().collect();
                 for (place, why) in at_fault.into_iter().rev() {
                     if place < records.len() {
-                        outcome.invalid.push((records.remove(place).place, why));
+                        outcome.refused(records.remove(place).place, why, proven);
                     }
                 }
                 match records.as_slice() {
-                    [record] if before == 1 => outcome.invalid.push((record.place, reason)),
+                    [record] if before == 1 => outcome.refused(record.place, reason, proven),
                     _ if records.len() == before => lane.put_back_halved(records),
                     _ => lane.put_back(records),
                 }
@@ -282,28 +285,38 @@ impl<C: Cluster> Deliveries<C> {
         }
     }
 
-    /// What the host has to know of a call.
-    fn settle(
-        &mut self,
-        lanes: Vec<Lane>,
-        outcome: Outcome,
-    ) -> Result<Vec<Undelivered>, ExportError> {
-        let mut undelivered = outcome.rejected;
-        let mut failures = Vec::new();
-        for (place, reason) in outcome.invalid {
-            if self.proven {
-                undelivered.push(Undelivered::reject(place, reason));
-            } else {
-                failures.push((place, ExportError::misconfigured(reason)));
-            }
+    fn leaderless(&self, partition: i32) -> ExportError {
+        ExportError::unavailable(format!(
+            "Partition {partition} of the topic `{}` has no leader now.",
+            self.topic
+        ))
+    }
+}
+
+impl Outcome {
+    /// Decides about a record that the broker calls invalid. What was refused before Kafka had taken
+    /// anything may have been refused for what the topic asks, which is mended meanwhile if others are
+    /// taken after it: it comes once more.
+    fn refused(&mut self, place: usize, reason: String, proven: bool) {
+        if proven {
+            self.rejected.push(Undelivered::reject(place, reason));
+        } else {
+            let error = ExportError::misconfigured(reason);
+            self.failed.push((place, error));
         }
-        for lane in &lanes {
+    }
+
+    /// What the host has to know of a call.
+    fn settle(self, lanes: &[Lane]) -> Result<Vec<Undelivered>, ExportError> {
+        let mut undelivered = self.rejected;
+        let mut failures = self.failed;
+        for lane in lanes {
             let failure = lane.failure.clone().unwrap_or_else(|| {
                 ExportError::unavailable("The time for this batch was used up by earlier requests.")
             });
             failures.extend(lane.places().map(|place| (place, failure.clone())));
         }
-        if !outcome.delivered
+        if !self.delivered
             && undelivered.is_empty()
             && let Some(error) = worst(&failures)
         {
@@ -314,13 +327,6 @@ impl<C: Cluster> Deliveries<C> {
             .extend(retried.map(|(place, error)| Undelivered::retry(*place, error.reason())));
         undelivered.sort_by_key(|message| message.index);
         Ok(undelivered)
-    }
-
-    fn leaderless(&self, partition: i32) -> ExportError {
-        ExportError::unavailable(format!(
-            "Partition {partition} of the topic `{}` has no leader now.",
-            self.topic
-        ))
     }
 }
 

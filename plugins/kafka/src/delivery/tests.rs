@@ -321,12 +321,13 @@ fn records_that_the_broker_names_are_rejected_and_the_others_go_again() {
         },
         _ => taken(partition),
     });
+    assert!(deliveries.deliver(messages(&["0"])).unwrap().is_empty());
     let undelivered = deliveries
         .deliver(messages(&["a", "b", "c", "d", "e"]))
         .unwrap();
     assert_eq!(dispositions(&undelivered), [(1, true), (4, true)]);
     assert!(undelivered[0].reason.contains("INVALID_RECORD: bad"));
-    assert_eq!(deliveries.cluster.seen[1].1, ["a", "c", "d"]);
+    assert_eq!(deliveries.cluster.seen[2].1, ["a", "c", "d"]);
 }
 
 #[test]
@@ -357,6 +358,38 @@ fn while_nothing_was_taken_an_invalid_record_is_the_configurations_fault() {
     let mut deliveries = deliveries(1, json!({}), |partition, _| failed(partition, 87));
     let error = deliveries.deliver(messages(&["a", "b"])).unwrap_err();
     assert!(matches!(error, ExportError::Misconfigured(_)), "{error:?}");
+}
+
+#[test]
+fn what_was_refused_before_anything_was_taken_comes_once_more() {
+    // The topic or the configuration is mended in the middle of the batch.
+    let mut requests = 0;
+    let mut deliveries = deliveries(1, json!({}), move |partition, _| {
+        requests += 1;
+        failed(partition, if requests <= 3 { 87 } else { 0 })
+    });
+    let undelivered = deliveries.deliver(messages(&["a", "b", "c", "d"])).unwrap();
+    assert_eq!(dispositions(&undelivered), [(0, false)]);
+    assert!(undelivered[0].reason.contains("INVALID_RECORD"));
+    assert!(deliveries.deliver(messages(&["a"])).unwrap().is_empty());
+    let seen = deliveries.cluster.seen.iter();
+    let sent: Vec<_> = seen.map(|(_, one)| one.join("")).collect();
+    assert_eq!(sent, ["abcd", "ab", "a", "b", "cd", "a"]);
+}
+
+#[test]
+fn what_is_taken_at_the_same_time_is_no_proof() {
+    let config = json!({ "key": "json:/k" });
+    let (batch, partitions) = two_keys(2);
+    for (place, refused) in (0..).zip(partitions) {
+        let mut deliveries = deliveries(2, config.clone(), move |partition, _| {
+            failed(partition, if partition == refused { 87 } else { 0 })
+        });
+        for proven in [false, true] {
+            let undelivered = deliveries.deliver(batch.clone()).unwrap();
+            assert_eq!(dispositions(&undelivered), [(place, proven)]);
+        }
+    }
 }
 
 #[test]
