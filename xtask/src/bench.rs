@@ -21,6 +21,9 @@ pub(crate) struct Bench {
     /// Only this part: protocol, exports or footprint
     #[arg(long)]
     only: Option<String>,
+    /// Only rows of the whole program whose name contains this text
+    #[arg(long, value_name = "TEXT")]
+    row: Option<String>,
 }
 
 impl Bench {
@@ -59,8 +62,12 @@ impl Bench {
         if let Some(only) = &self.only {
             program.args(["--only", only]);
         }
+        if let Some(row) = &self.row {
+            program.args(["--row", row]);
+        }
         let mut commands = vec![&mut in_process, &mut program];
-        if self.only.as_ref().is_some_and(|only| only != "protocol") {
+        // The store in this process belongs to the protocol, and has no rows to choose from.
+        if self.row.is_some() || self.only.as_ref().is_some_and(|only| only != "protocol") {
             commands.remove(0);
         }
         let mut rows = Vec::new();

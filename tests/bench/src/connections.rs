@@ -13,12 +13,18 @@ use crate::report::{Budget, median, value};
 
 /// Connections that are open and silent.
 const IDLE: usize = 1000;
+const IDLE_NAME: &str = "1000 idle connections";
+const LONG_POLL: &str = "a long poll, after the append that satisfies it";
 /// How long a poll may wait; it never does.
 const POLL_MILLIS: u64 = 30_000;
 
 pub(crate) fn run(setup: &Setup, quick: bool) {
-    long_poll(setup, if quick { 500 } else { 5_000 });
-    idle(setup);
+    if setup.measures(LONG_POLL) {
+        long_poll(setup, if quick { 500 } else { 5_000 });
+    }
+    if setup.measures(IDLE_NAME) {
+        idle(setup);
+    }
 }
 
 /// From sending an append until another connection has the answer to the read that waited for it.
@@ -59,12 +65,7 @@ fn long_poll(setup: &Setup, rounds: u64) {
         times.push(answered.duration_since(sent).as_secs_f64() * 1000.0);
     }
     poller.join().unwrap();
-    value(
-        "a long poll, after the append that satisfies it",
-        "ms",
-        median(times),
-        Budget::AtMost(2.0),
-    );
+    value(LONG_POLL, "ms", median(times), Budget::AtMost(2.0));
 }
 
 /// Resident memory for connections that have shaken hands and say nothing.
@@ -75,5 +76,5 @@ fn idle(setup: &Setup) {
     let others: Vec<_> = (0..IDLE).map(|_| Client::connect(host.port)).collect();
     let cost = host.memory("VmRSS") - before;
     drop((first, others));
-    value("1000 idle connections", "MiB", cost, Budget::AtMost(20.0));
+    value(IDLE_NAME, "MiB", cost, Budget::AtMost(20.0));
 }

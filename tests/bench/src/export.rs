@@ -17,7 +17,12 @@ use crate::sink::{RECORDS, Sink};
 
 const PAYLOAD: usize = 200;
 
+const NAME: &str = "export through the Kinesis plugin, 200 B";
+
 pub(crate) fn run(setup: &Setup, quick: bool) {
+    if !setup.measures(NAME) {
+        return;
+    }
     let batches = if quick { 200 } else { 1_000 };
     let rounds = if quick { 3 } else { 5 };
     let mut ours = Vec::new();
@@ -27,7 +32,7 @@ pub(crate) fn run(setup: &Setup, quick: bool) {
         native.push(native_loop(batches));
     }
     ratio(
-        "export through the Kinesis plugin, 200 B",
+        NAME,
         "messages/s",
         median(ours),
         "native loop, same SDK",

@@ -14,12 +14,27 @@ use crate::protocol::{Client, pipelined};
 use crate::report::{Budget, median, value};
 use crate::sink::Sink;
 
+const IDLE: &str = "resident, idle with four exporters";
+const LOADED: &str = "resident at most, under load";
+const START: &str = "start to serving, a million messages";
+const START_AFTER_KILL: &str = "start to serving, a million messages, after kill -9";
+const LOAD: &str = "loading the cached Kinesis plugin";
+const SIZE: &str = "the program on disk";
+
 pub(crate) fn run(setup: &Setup, quick: bool) {
-    memory(setup, quick);
-    start(setup, quick);
-    load(setup);
-    let size = std::fs::metadata(&setup.millstream).unwrap().len() as f64 / f64::from(1 << 20);
-    value("the program on disk", "MiB", size, Budget::AtMost(20.0));
+    if setup.measures(IDLE) || setup.measures(LOADED) {
+        memory(setup, quick);
+    }
+    if setup.measures(START) || setup.measures(START_AFTER_KILL) {
+        start(setup, quick);
+    }
+    if setup.measures(LOAD) {
+        load(setup);
+    }
+    if setup.measures(SIZE) {
+        let size = std::fs::metadata(&setup.millstream).unwrap().len() as f64 / f64::from(1 << 20);
+        value(SIZE, "MiB", size, Budget::AtMost(20.0));
+    }
 }
 
 /// Resident memory with four exporters, idle and under load. The components come from the cache, so
@@ -41,22 +56,12 @@ fn memory(setup: &Setup, quick: bool) {
         pipelined(host.port, stream, 128, &payload);
     }
     wait(|| sink.calls() >= before + 4);
-    value(
-        "resident, idle with four exporters",
-        "MiB",
-        host.memory("VmRSS"),
-        Budget::AtMost(20.0),
-    );
+    value(IDLE, "MiB", host.memory("VmRSS"), Budget::AtMost(20.0));
     let messages = if quick { 200_000 } else { 1_000_000 };
     for stream in ["a", "b", "c", "d"] {
         pipelined(host.port, stream, messages / 4, &payload);
     }
-    value(
-        "resident at most, under load",
-        "MiB",
-        host.memory("VmHWM"),
-        Budget::AtMost(64.0),
-    );
+    value(LOADED, "MiB", host.memory("VmHWM"), Budget::AtMost(64.0));
 }
 
 /// From the start of the process until it serves, with a million messages stored.
@@ -80,10 +85,13 @@ fn start(setup: &Setup, quick: bool) {
         host.start_again();
         killed.push(host.start_time.as_secs_f64() * 1000.0);
     }
-    let what = "start to serving, a million messages";
-    value(what, "ms", median(stopped), Budget::AtMost(300.0));
-    let what = "start to serving, a million messages, after kill -9";
-    value(what, "ms", median(killed), Budget::AtMost(1000.0));
+    value(START, "ms", median(stopped), Budget::AtMost(300.0));
+    value(
+        START_AFTER_KILL,
+        "ms",
+        median(killed),
+        Budget::AtMost(1000.0),
+    );
 }
 
 /// Loading a plugin whose native code is in the cache.
@@ -123,10 +131,5 @@ fn load(setup: &Setup) {
         }
         times
     });
-    value(
-        "loading the cached Kinesis plugin",
-        "ms",
-        median(times),
-        Budget::AtMost(50.0),
-    );
+    value(LOAD, "ms", median(times), Budget::AtMost(50.0));
 }

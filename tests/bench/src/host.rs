@@ -7,10 +7,20 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// Where things are.
+/// Where things are, and what is asked for.
 pub(crate) struct Setup {
     pub(crate) millstream: PathBuf,
     pub(crate) plugins: PathBuf,
+    /// What the name of a row has to contain, in lower case.
+    pub(crate) row: Option<String>,
+}
+
+impl Setup {
+    /// Whether a row of this name shall be measured.
+    pub(crate) fn measures(&self, what: &str) -> bool {
+        let text = self.row.as_ref();
+        text.is_none_or(|text| what.to_lowercase().contains(text))
+    }
 }
 
 /// A running host on a folder of its own.

@@ -36,6 +36,9 @@ struct Cli {
     /// Only this part: protocol, exports or footprint
     #[arg(long)]
     only: Option<String>,
+    /// Only rows whose name contains this text, in whatever case; what is measured together stays together
+    #[arg(long, value_name = "TEXT")]
+    row: Option<String>,
     /// The program
     #[arg(long)]
     millstream: PathBuf,
@@ -48,8 +51,10 @@ fn main() {
     let cli = Cli::parse();
     let only = |word: &str| cli.only.as_ref().is_none_or(|only| only == word);
     let setup = host::Setup {
-        millstream: cli.millstream,
-        plugins: cli.plugins,
+        // The host runs in a folder of its own.
+        millstream: std::path::absolute(cli.millstream).unwrap(),
+        plugins: std::path::absolute(cli.plugins).unwrap(),
+        row: cli.row.map(|text| text.to_lowercase()),
     };
     if only("protocol") {
         protocol::run(&setup, cli.quick);

@@ -24,11 +24,24 @@ const WINDOW: usize = 2048;
 /// Clients at the same time.
 pub(crate) const CLIENTS: usize = 64;
 
+const NAMES: [&str; 2] = [
+    "append over the protocol, one at a time",
+    "append over the protocol, pipelined",
+];
+
 pub(crate) fn run(setup: &Setup, quick: bool) {
     let payload: Bytes = (0..PAYLOAD)
         .map(|byte| u8::try_from(byte % 251).unwrap())
         .collect::<Vec<_>>()
         .into();
+    if NAMES.iter().any(|name| setup.measures(name)) {
+        relaxed(setup, quick, &payload);
+    }
+    crate::flushed::run(setup, quick, &payload);
+}
+
+/// Appends that do not wait for the disk.
+fn relaxed(setup: &Setup, quick: bool, payload: &Bytes) {
     let rounds = if quick { 3 } else { 5 };
     let host = Host::start(setup, "");
     let mut client = Client::connect(host.port);
@@ -43,20 +56,16 @@ pub(crate) fn run(setup: &Setup, quick: bool) {
     let mut theirs = [Vec::new(), Vec::new()];
     let nats = Nats::start();
     for _ in 0..rounds {
-        ours[0].push(one_at_a_time(&mut client, "relaxed", singles, &payload));
-        ours[1].push(pipelined(host.port, "relaxed", many, &payload));
+        ours[0].push(one_at_a_time(&mut client, "relaxed", singles, payload));
+        ours[1].push(pipelined(host.port, "relaxed", many, payload));
         if let Some(nats) = &nats {
-            theirs[0].push(nats.one_at_a_time(singles, &payload));
-            theirs[1].push(nats.pipelined(many, WINDOW, &payload));
+            theirs[0].push(nats.one_at_a_time(singles, payload));
+            theirs[1].push(nats.pipelined(many, WINDOW, payload));
         }
     }
     drop(nats);
     let budgets = [Budget::None, Budget::AtLeast(1.5)];
-    let names = [
-        "append over the protocol, one at a time",
-        "append over the protocol, pipelined",
-    ];
-    for (((name, ours), theirs), budget) in names.into_iter().zip(ours).zip(theirs).zip(budgets) {
+    for (((name, ours), theirs), budget) in NAMES.into_iter().zip(ours).zip(theirs).zip(budgets) {
         if theirs.is_empty() {
             skipped(
                 name,
@@ -74,7 +83,6 @@ pub(crate) fn run(setup: &Setup, quick: bool) {
             );
         }
     }
-    crate::flushed::run(setup, quick, &payload);
 }
 
 /// A connection.

@@ -51,6 +51,10 @@ pub(crate) fn run(setup: &Setup, quick: bool) {
 
 /// Measures both sides, in turns, and prints the row.
 fn row<E: Exporter>(setup: &Setup, quick: bool, case: &Case) {
+    let what = format!("export through {}{}", case.plugin, case.what);
+    if !setup.measures(&what) {
+        return;
+    }
     let rounds = if quick { 3 } else { 5 };
     let mut ours = Vec::new();
     let mut native = Vec::new();
@@ -59,7 +63,7 @@ fn row<E: Exporter>(setup: &Setup, quick: bool, case: &Case) {
         native.push(natively::<E>(case));
     }
     ratio(
-        &format!("export through {}{}", case.plugin, case.what),
+        &what,
         "messages/s",
         median(ours),
         "native loop, same library",

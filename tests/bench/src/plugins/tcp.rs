@@ -11,41 +11,41 @@ use crate::host::Setup;
 use crate::nats::Nats;
 use crate::report::skipped;
 
+const NATS: &str = "export through nats";
+const MQTT: &str = "export through mqtt";
+
 pub(super) fn run(setup: &Setup, quick: bool) {
     let batches = if quick { 40 } else { 200 };
-    let payload = Bytes::from(vec![b'x'; 200]);
-    match Nats::start() {
-        None => skipped("export through nats", "nats-server is not installed"),
-        Some(nats) => {
-            let address = nats.address();
-            nats.make_stream();
-            let case = Case {
-                plugin: "nats",
-                what: "",
-                grants: format!("addresses = [\"{address}\"]"),
+    let case = |plugin, address: &str, config| Case {
+        plugin,
+        what: "",
+        grants: format!("addresses = [\"{address}\"]"),
+        config,
+        payload: Bytes::from(vec![b'x'; 200]),
+        batch: 500,
+        batches,
+    };
+    if setup.measures(NATS) {
+        match Nats::start() {
+            None => skipped(NATS, "nats-server is not installed"),
+            Some(nats) => {
+                let address = nats.address();
+                nats.make_stream();
                 // From the second run on these are repeats, which JetStream acknowledges alike, for both sides.
-                config: json!({ "servers": [format!("nats://{address}")], "subject": "bench" }),
-                payload: payload.clone(),
-                batch: 500,
-                batches,
-            };
-            row::<millstream_nats::Nats>(setup, quick, &case);
+                let config =
+                    json!({ "servers": [format!("nats://{address}")], "subject": "bench" });
+                row::<millstream_nats::Nats>(setup, quick, &case("nats", &address, config));
+            }
         }
     }
-    match Mosquitto::start() {
-        None => skipped("export through mqtt", "mosquitto is not installed"),
-        Some(broker) => {
-            let address = broker.address();
-            let case = Case {
-                plugin: "mqtt",
-                what: "",
-                grants: format!("addresses = [\"{address}\"]"),
-                config: json!({ "broker": format!("mqtt://{address}"), "topic": "bench" }),
-                payload,
-                batch: 500,
-                batches,
-            };
-            row::<millstream_mqtt::Mqtt>(setup, quick, &case);
+    if setup.measures(MQTT) {
+        match Mosquitto::start() {
+            None => skipped(MQTT, "mosquitto is not installed"),
+            Some(broker) => {
+                let address = broker.address();
+                let config = json!({ "broker": format!("mqtt://{address}"), "topic": "bench" });
+                row::<millstream_mqtt::Mqtt>(setup, quick, &case("mqtt", &address, config));
+            }
         }
     }
 }
