@@ -124,10 +124,7 @@ impl<T: Transport> Service<T> {
             .send(&request)
             .map_err(|unanswered| self.unanswered(&unanswered, address))?;
         if !matches!(answer.status, 200..=299) {
-            let refusal = Refusal::read(&answer, SystemTime::now());
-            let fault = refusal.fault(&self.target);
-            let code = refusal.code;
-            return Err(CallError::Refused { code, fault });
+            return Err(Refusal::read(&answer, SystemTime::now()).into_error(&self.target));
         }
         if answer.body.is_empty() {
             return Ok(Value::Null);

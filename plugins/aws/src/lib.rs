@@ -11,6 +11,8 @@
 //! * [`Delivery`] packs the messages of a batch into calls, settles each by the answers, and finds out
 //!   which message is at fault when a service refuses a call as a whole.
 //!
+//! An exporter that makes its calls with the SDK after all takes the rest from here.
+//!
 //! S3 speaks XML and names objects in paths. For it there are [`Place::bucket`], [`sign`] and
 //! [`Refusal::read`], which knows both forms of errors.
 

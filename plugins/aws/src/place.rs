@@ -64,9 +64,9 @@ impl Place {
             ConfigError::field(
                 "region",
                 format!(
-                    "The AWS Region is missing; set it for all exports with \
-                     `config.region = \"eu-central-1\"` under `[plugin.{plugin}]`, or for this \
-                     export alone."
+                    "The AWS Region is missing; set it for all plugins with \
+                     `region = \"eu-central-1\"` under `[aws]`, with `config.region` under \
+                     `[plugin.{plugin}]`, or for this export alone."
                 ),
             )
         })?;
@@ -90,6 +90,16 @@ impl Place {
     /// The Region, which is a part of signatures even where an address is given.
     pub fn region(&self) -> &Region {
         &self.region
+    }
+
+    /// The address that the configuration gives instead of the Region's own.
+    pub fn endpoint(&self) -> Option<&Address> {
+        self.endpoint.as_ref()
+    }
+
+    /// Which of the Region's own addresses.
+    pub fn variant(&self) -> Variant {
+        self.variant
     }
 
     /// The address of a service, with `/` or the path of `endpoint`.
@@ -184,7 +194,8 @@ mod tests {
     fn a_missing_region_says_where_to_set_it() {
         let error = Place::new("p", None, None, Variant::default()).unwrap_err();
         assert_eq!(error.field.as_deref(), Some("region"));
-        assert!(error.message.contains("[plugin.p]"), "{}", error.message);
+        let [all, one] = ["`[aws]`", "`[plugin.p]`"].map(|place| error.message.contains(place));
+        assert!(all && one, "{}", error.message);
     }
 
     #[test]

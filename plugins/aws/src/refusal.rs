@@ -127,26 +127,35 @@ impl Refusal {
                 element(&answer.body, "Message"),
             ),
         };
-        let code = answer
-            .header("x-amzn-errortype")
-            .map(str::to_owned)
-            .or(code)
-            .map(|code| printable(bare(&code).as_bytes(), MAX_CODE))
-            .filter(|code| !code.is_empty());
+        let code = answer.header("x-amzn-errortype").or(code.as_deref());
         Self {
             status: answer.status,
-            code,
-            message: message.map(|text| printable(text.as_bytes(), MAX_MESSAGE)),
             pause: answer.pause(now),
+            ..Self::saying(code, message.as_deref())
         }
     }
 
     /// The error of a single entry of a call.
     pub fn of_entry(code: &str, message: &str) -> Self {
+        Self::saying(Some(code), Some(message))
+    }
+
+    /// An error of which only the service's words are known.
+    pub fn saying(code: Option<&str>, message: Option<&str>) -> Self {
         Self {
-            code: Some(printable(bare(code).as_bytes(), MAX_CODE)),
-            message: Some(printable(message.as_bytes(), MAX_MESSAGE)),
+            code: code
+                .map(|code| printable(bare(code).as_bytes(), MAX_CODE))
+                .filter(|code| !code.is_empty()),
+            message: message.map(|text| printable(text.as_bytes(), MAX_MESSAGE)),
             ..Self::default()
+        }
+    }
+
+    /// The error of a call to `target` that was refused like this.
+    pub fn into_error(self, target: &Target) -> CallError {
+        CallError::Refused {
+            fault: self.fault(target),
+            code: self.code,
         }
     }
 
@@ -185,8 +194,12 @@ impl Refusal {
                 _,
             )
             | ("", 413) => return Fault::Content(reason("calls the request invalid")),
+            ("KMSDisabledException" | "KMSInvalidStateException" | "KMSNotFoundException", _) => {
+                ExportError::misconfigured(reason("cannot use its encryption key"))
+            }
             (
                 "LimitExceededException"
+                | "KMSThrottlingException"
                 | "ProvisionedThroughputExceededException"
                 | "RequestLimitExceeded"
                 | "ServiceUnavailable"
@@ -211,6 +224,8 @@ impl Refusal {
                 | "InvalidClientTokenId"
                 | "InvalidSignatureException"
                 | "InvalidToken"
+                | "KMSAccessDeniedException"
+                | "KMSOptInRequired"
                 | "MissingAuthenticationToken"
                 | "MissingAuthenticationTokenException"
                 | "NotAuthorized"

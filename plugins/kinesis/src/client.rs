@@ -5,13 +5,15 @@ use aws_sdk_kinesis::config::retry::RetryConfig;
 use aws_sdk_kinesis::config::timeout::TimeoutConfig;
 use aws_sdk_kinesis::config::{BehaviorVersion, Region, StalledStreamProtectionConfig};
 use aws_sdk_kinesis::primitives::Blob;
-use aws_sdk_kinesis::types::PutRecordsRequestEntry;
+use aws_sdk_kinesis::types::{PutRecordsRequestEntry, PutRecordsResultEntry};
 use aws_smithy_wasm::wasi::{WasiHttpClientBuilder, WasiSleep};
+use millstream_aws::endpoint::Variant;
+use millstream_aws::{CallError, Outcome, Refusal, Target};
 use millstream_plugin::ExportError;
 
-use crate::config::{Address, Settings};
-use crate::delivery::{Answer, PutRecords, Record};
-use crate::refusal::CallError;
+use crate::config::Settings;
+use crate::records::PutRecords;
+use crate::refusal;
 
 /// Asks the host to sign the request; its value is `SERVICE/REGION`.
 const SIGN_HEADER: &str = "x-millstream-aws-sign";
@@ -22,12 +24,12 @@ pub(crate) struct Client {
     client: aws_sdk_kinesis::Client,
     stream_name: String,
     sign: String,
-    target: String,
+    target: Target,
 }
 
 impl Client {
     pub(crate) fn new(settings: &Settings) -> Self {
-        let region = settings.region.as_str();
+        let region = settings.place.region().as_str();
         let stream_name = settings.stream_name.as_str();
         let mut config = aws_sdk_kinesis::Config::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -42,23 +44,28 @@ impl Client {
             // And a request without options leaves no resource behind: wasmtime-wasi-http keeps those
             // that a guest hands over.
             .timeout_config(TimeoutConfig::disabled());
-        config = match &settings.address {
-            Address::Endpoint(endpoint) => config.endpoint_url(endpoint.as_str()),
-            Address::Regional { fips, dual_stack } => {
-                config.use_fips(*fips).use_dual_stack(*dual_stack)
+        config = match settings.place.endpoint() {
+            Some(endpoint) => config.endpoint_url(endpoint.url()),
+            None => {
+                let Variant { fips, dual_stack } = settings.place.variant();
+                config.use_fips(fips).use_dual_stack(dual_stack)
             }
         };
         Self {
             client: aws_sdk_kinesis::Client::from_conf(config.build()),
             stream_name: stream_name.to_owned(),
             sign: format!("kinesis/{region}"),
-            target: format!("Kinesis stream `{stream_name}` in `{region}`"),
+            target: Target {
+                name: format!("Kinesis stream `{stream_name}` in `{region}`"),
+                keys: "`kinesisStreamName`, `region` and the account",
+                permission: "`kinesis:PutRecords`",
+            },
         }
     }
 }
 
 impl PutRecords for Client {
-    fn put_records(&mut self, records: &[Record]) -> Result<Vec<Answer>, CallError> {
+    fn put_records(&mut self, records: &[(String, &[u8])]) -> Result<Vec<Outcome>, CallError> {
         let entries = records.iter().map(entry).collect::<Result<_, _>>()?;
         let sign = self.sign.clone();
         let request = self
@@ -71,19 +78,21 @@ impl PutRecords for Client {
                 request.headers_mut().insert(SIGN_HEADER, sign.clone());
             });
         let output = wstd::runtime::block_on(request.send())
-            .map_err(|error| CallError::new(&error, &self.target))?;
-        Ok(output
-            .records()
-            .iter()
-            .map(|result| Answer::new(result.error_code(), result.error_message()))
-            .collect())
+            .map_err(|error| refusal::of_call(&error, &self.target))?;
+        let outcome = |result: &PutRecordsResultEntry| match result.error_code() {
+            None => Outcome::Taken,
+            code => Refusal::saying(code, result.error_message())
+                .fault(&self.target)
+                .into(),
+        };
+        Ok(output.records().iter().map(outcome).collect())
     }
 }
 
-fn entry(record: &Record) -> Result<PutRecordsRequestEntry, CallError> {
+fn entry((key, data): &(String, &[u8])) -> Result<PutRecordsRequestEntry, CallError> {
     PutRecordsRequestEntry::builder()
-        .data(Blob::new(record.data.as_slice()))
-        .partition_key(&record.key)
+        .data(Blob::new(*data))
+        .partition_key(key)
         .build()
         .map_err(|error| {
             CallError::Failed(ExportError::unavailable(format!(

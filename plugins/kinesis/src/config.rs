@@ -2,9 +2,12 @@
 //!
 //! The types refuse what can never work, so that an operator hears of it when the export opens and not
 //! from the service hours later. That also makes a later `ValidationException` a statement about a
-//! record rather than about the configuration, which [`delivery`](crate::delivery) builds on.
+//! record rather than about the configuration, which [`millstream_aws::Delivery`] builds on.
 
+use millstream_aws::endpoint::Variant;
+use millstream_aws::{Place, Region};
 use millstream_plugin::ConfigError;
+use millstream_plugin::http::Address;
 use serde::Deserialize;
 
 use crate::partition_key::PartitionKey;
@@ -25,7 +28,7 @@ const CLASSIC_CALL_BYTES: u64 = 5 << 20;
 pub struct Config {
     kinesis_stream_name: StreamName,
     region: Option<Region>,
-    endpoint: Option<Endpoint>,
+    endpoint: Option<Address>,
     #[serde(default)]
     use_fips: bool,
     #[serde(default)]
@@ -40,8 +43,7 @@ pub struct Config {
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) stream_name: StreamName,
-    pub(crate) region: Region,
-    pub(crate) address: Address,
+    pub(crate) place: Place,
     pub(crate) partition_key: PartitionKey,
     /// The largest record in bytes, data and key together.
     pub(crate) max_record_bytes: u64,
@@ -49,41 +51,13 @@ pub(crate) struct Settings {
     pub(crate) max_call_bytes: u64,
 }
 
-/// Where the service is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Address {
-    /// One of the Region's own.
-    Regional {
-        /// The one with cryptography by FIPS 140.
-        fips: bool,
-        /// The one that has IPv6 too.
-        dual_stack: bool,
-    },
-    /// Somewhere else.
-    Endpoint(Endpoint),
-}
-
 impl TryFrom<Config> for Settings {
     type Error = ConfigError;
 
     fn try_from(config: Config) -> Result<Self, ConfigError> {
-        let region = config.region.ok_or_else(|| {
-            ConfigError::field(
-                "region",
-                "The AWS Region is missing; set it for all plugins with `region = \"eu-central-1\"` \
-                 under `[aws]`, with `config.region` under `[plugin.kinesis]`, or for this export alone.",
-            )
-        })?;
-        let address = match (config.endpoint, config.use_fips, config.use_dual_stack) {
-            (Some(endpoint), false, false) => Address::Endpoint(endpoint),
-            (Some(_), fips, _) => {
-                return Err(ConfigError::field(
-                    if fips { "useFips" } else { "useDualStack" },
-                    "It chooses among the Region's own addresses, and `endpoint` is another one; set \
-                     either.",
-                ));
-            }
-            (None, fips, dual_stack) => Address::Regional { fips, dual_stack },
+        let variant = Variant {
+            fips: config.use_fips,
+            dual_stack: config.use_dual_stack,
         };
         let max_record_bytes = config
             .max_record_bytes
@@ -103,8 +77,7 @@ impl TryFrom<Config> for Settings {
         };
         Ok(Self {
             stream_name: config.kinesis_stream_name,
-            region,
-            address,
+            place: Place::new("kinesis", config.region, config.endpoint, variant)?,
             partition_key: config.partition_key,
             max_record_bytes,
             max_call_bytes,
@@ -135,57 +108,6 @@ impl TryFrom<String> for StreamName {
             Ok(Self(name))
         } else {
             Err("a Kinesis stream's name has 1 to 128 letters, digits, `_`, `.` and `-`".to_owned())
-        }
-    }
-}
-
-/// An AWS Region. It becomes a part of a host name and of a header, so it is checked for its shape.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(try_from = "String")]
-pub(crate) struct Region(String);
-
-impl Region {
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl TryFrom<String> for Region {
-    type Error = String;
-
-    fn try_from(region: String) -> Result<Self, String> {
-        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        if (1..=63).contains(&region.len()) && region.bytes().all(allowed) {
-            Ok(Self(region))
-        } else {
-            Err("an AWS Region looks like `eu-central-1`".to_owned())
-        }
-    }
-}
-
-/// The address of a service that speaks the Kinesis API.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub(crate) struct Endpoint(String);
-
-impl Endpoint {
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl TryFrom<String> for Endpoint {
-    type Error = String;
-
-    fn try_from(url: String) -> Result<Self, String> {
-        let rest = url
-            .strip_prefix("https://")
-            .or_else(|| url.strip_prefix("http://"));
-        match rest {
-            Some(rest) if !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_graphic()) => {
-                Ok(Self(url))
-            }
-            _ => Err("an endpoint looks like `https://host` or `http://host:port`".to_owned()),
         }
     }
 }
@@ -231,35 +153,9 @@ mod tests {
         let settings =
             settings(r#"{"kinesisStreamName": "plant.a_1-b", "region": "eu-central-1"}"#).unwrap();
         assert_eq!(settings.stream_name.as_str(), "plant.a_1-b");
-        assert_eq!(settings.region.as_str(), "eu-central-1");
+        assert_eq!(settings.place.region().as_str(), "eu-central-1");
         assert_eq!(settings.max_record_bytes, 1 << 20);
         assert_eq!(settings.max_call_bytes, 5 << 20);
-        let regional = Address::Regional {
-            fips: false,
-            dual_stack: false,
-        };
-        assert_eq!(settings.address, regional);
-    }
-
-    #[test]
-    fn the_address_is_one_of_the_regions_own_or_another() {
-        let address = |keys: &str| {
-            let json = format!(r#"{{"kinesisStreamName": "a", "region": "x", {keys}}}"#);
-            settings(&json).map(|settings| settings.address)
-        };
-        assert_eq!(
-            address(r#""useFips": true, "useDualStack": true"#).unwrap(),
-            Address::Regional {
-                fips: true,
-                dual_stack: true
-            }
-        );
-        let endpoint = address(r#""endpoint": "https://vpce", "useFips": false"#).unwrap();
-        assert!(matches!(endpoint, Address::Endpoint(url) if url.as_str() == "https://vpce"));
-        for switch in ["useFips", "useDualStack"] {
-            let both = address(&format!(r#""endpoint": "https://vpce", "{switch}": true"#));
-            assert_eq!(both.unwrap_err().field.unwrap(), switch);
-        }
     }
 
     #[test]
@@ -271,16 +167,10 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_region_says_where_to_set_it() {
-        let (field, message) = wrong_field(r#"{"kinesisStreamName": "a"}"#);
-        assert_eq!(field, "region");
-        assert!(message.contains("[aws]"), "{message}");
-    }
-
-    #[test]
     fn each_wrong_value_is_named_by_its_field() {
         for (json, expected) in [
             (r#"{"region": "x"}"#, "kinesisStreamName"),
+            (r#"{"kinesisStreamName": "a"}"#, "region"),
             (
                 r#"{"kinesisStreamName": "", "region": "x"}"#,
                 "kinesisStreamName",
@@ -300,6 +190,10 @@ mod tests {
             (
                 r#"{"kinesisStreamName": "a", "region": "x", "endpoint": "ftp://b"}"#,
                 "endpoint",
+            ),
+            (
+                r#"{"kinesisStreamName": "a", "region": "x", "endpoint": "http://b", "useFips": true}"#,
+                "useFips",
             ),
             (
                 r#"{"kinesisStreamName": "a", "region": "x", "partitionKey": "x"}"#,

@@ -9,7 +9,7 @@
 //!
 //! * `config` checks the configuration, so that nothing behind it has to;
 //! * `partition_key` gives each message its key;
-//! * `delivery` packs records into calls and settles each record by the answers;
+//! * `records` makes records, which [`millstream_aws`] packs into calls and settles by the answers;
 //! * `client` makes the call with the AWS SDK;
 //! * `refusal` tells from a failed call what the host is to do about it.
 //!
@@ -19,10 +19,11 @@
 
 mod client;
 mod config;
-mod delivery;
 mod partition_key;
+mod records;
 mod refusal;
 
+use millstream_aws::Delivery;
 use millstream_plugin::{
     ConfigError, Description, ExportContext, ExportError, Exporter, Limits, Message, Undelivered,
     Wants, export_exporter,
@@ -30,20 +31,20 @@ use millstream_plugin::{
 
 use client::Client;
 use config::{Config, MAX_CALL_BYTES, MAX_RECORD_BYTES, Settings};
-use delivery::{Delivery, MAX_RECORDS_A_CALL};
 use partition_key::MIN_KEY_BYTES;
+use records::{MAX_RECORDS_A_CALL, Records};
 
 /// One export to one Kinesis stream.
 #[derive(Debug)]
 pub struct Kinesis {
-    delivery: Delivery<Client>,
+    delivery: Delivery<Records<Client>>,
 }
 
 impl Exporter for Kinesis {
     type Config = Config;
 
     /// The limits are the service's largest: the configuration, which may set smaller ones, is not
-    /// known here. `Delivery` keeps to the configured ones.
+    /// known here. `Records` keeps to the configured ones.
     fn describe() -> Description {
         Description {
             name: "kinesis".to_owned(),
@@ -72,7 +73,7 @@ impl Exporter for Kinesis {
         let settings = Settings::try_from(config)?;
         let client = Client::new(&settings);
         Ok(Self {
-            delivery: Delivery::new(client, &settings),
+            delivery: Delivery::new(Records::new(client, settings)),
         })
     }
 

@@ -6,6 +6,8 @@ use serde_json::Value;
 
 /// The shortest key in bytes (API reference of `PutRecordsRequestEntry`).
 pub(crate) const MIN_KEY_BYTES: u64 = 1;
+/// The length of a random key in bytes.
+pub(crate) const UUID_BYTES: usize = 36;
 /// The longest key in characters (the same page).
 const MAX_KEY_CHARS: usize = 256;
 
@@ -48,18 +50,13 @@ impl TryFrom<String> for PartitionKey {
 }
 
 impl PartitionKey {
-    /// The key of a message with this payload.
-    ///
-    /// # Errors
-    ///
-    /// Unavailable, if the host gives no random numbers.
-    pub(crate) fn of(&self, payload: &[u8], uuids: &mut Uuids) -> Result<String, ExportError> {
-        let found = match self {
+    /// The key of a message with this payload; none if it is to be a random one.
+    pub(crate) fn of(&self, payload: &[u8]) -> Option<String> {
+        match self {
             Self::Random => None,
             Self::Fixed(key) => Some(key.clone()),
             Self::Json(pointer) => find(payload, pointer),
-        };
-        found.map_or_else(|| uuids.take(), Ok)
+        }
     }
 }
 
@@ -87,7 +84,11 @@ impl Uuids {
     const STOCK: usize = 500;
 
     /// The next one, as text.
-    fn take(&mut self) -> Result<String, ExportError> {
+    ///
+    /// # Errors
+    ///
+    /// Unavailable, if the host gives no random numbers.
+    pub(crate) fn take(&mut self) -> Result<String, ExportError> {
         loop {
             match self.numbers.pop() {
                 Some(number) => return Ok(uuid(number)),
@@ -112,7 +113,7 @@ impl Uuids {
 fn uuid(mut number: [u8; 16]) -> String {
     number[6] = number[6] & 0x0f | 0x40;
     number[8] = number[8] & 0x3f | 0x80;
-    let mut text = String::with_capacity(36);
+    let mut text = String::with_capacity(UUID_BYTES);
     for (place, byte) in number.into_iter().enumerate() {
         if matches!(place, 4 | 6 | 8 | 10) {
             text.push('-');
@@ -137,12 +138,10 @@ mod tests {
     #[test]
     fn a_random_key_is_a_uuid_and_never_the_same() {
         let mut uuids = Uuids::default();
-        let keys: HashSet<String> = (0..1200)
-            .map(|_| PartitionKey::Random.of(b"x", &mut uuids).unwrap())
-            .collect();
+        let keys: HashSet<String> = (0..1200).map(|_| uuids.take().unwrap()).collect();
         assert_eq!(keys.len(), 1200);
         for key in keys {
-            assert_eq!(key.len(), 36, "{key}");
+            assert_eq!(key.len(), UUID_BYTES, "{key}");
             assert_eq!(key.as_bytes()[14], b'4', "{key}");
             assert!(b"89ab".contains(&key.as_bytes()[19]), "{key}");
         }
@@ -150,13 +149,8 @@ mod tests {
 
     #[test]
     fn a_fixed_key_is_taken_as_it_stands() {
-        assert_eq!(
-            key("fixed:a:b")
-                .unwrap()
-                .of(b"x", &mut Uuids::default())
-                .unwrap(),
-            "a:b"
-        );
+        let key = key("fixed:a:b").unwrap().of(b"x");
+        assert_eq!(key.as_deref(), Some("a:b"));
     }
 
     #[test]
@@ -164,12 +158,12 @@ mod tests {
         let payload = br#"{"device": {"id": "pump-7", "number": 12, "on": true}}"#;
         for (pointer, expected) in [("id", "pump-7"), ("number", "12"), ("on", "true")] {
             let key = key(&format!("json:/device/{pointer}")).unwrap();
-            assert_eq!(key.of(payload, &mut Uuids::default()).unwrap(), expected);
+            assert_eq!(key.of(payload).as_deref(), Some(expected));
         }
     }
 
     #[test]
-    fn a_pointer_that_finds_no_scalar_gives_a_random_key() {
+    fn a_pointer_that_finds_no_scalar_gives_none() {
         let by_id = key("json:/id").unwrap();
         for payload in [
             "no json",
@@ -178,25 +172,15 @@ mod tests {
             r#"{"id": null}"#,
             r#"{"id": [1]}"#,
         ] {
-            assert_eq!(
-                by_id
-                    .of(payload.as_bytes(), &mut Uuids::default())
-                    .unwrap()
-                    .len(),
-                36,
-                "{payload}"
-            );
+            assert_eq!(by_id.of(payload.as_bytes()), None, "{payload}");
         }
     }
 
     #[test]
     fn a_long_text_is_cut_to_what_the_service_takes() {
         let payload = format!(r#"{{"id": "{}"}}"#, "é".repeat(300));
-        let found = key("json:/id")
-            .unwrap()
-            .of(payload.as_bytes(), &mut Uuids::default())
-            .unwrap();
-        assert_eq!(found.chars().count(), 256);
+        let found = key("json:/id").unwrap().of(payload.as_bytes());
+        assert_eq!(found.unwrap().chars().count(), 256);
     }
 
     #[test]

@@ -78,11 +78,19 @@ fn what_does_not_exist_is_misconfigured_and_named_with_its_keys() {
 }
 
 #[test]
+fn a_key_that_cannot_be_used_is_misconfigured() {
+    let error = passing(400, "KMSDisabledException");
+    assert!(matches!(error, ExportError::Misconfigured(_)));
+    assert!(error.reason().contains("its encryption key"));
+}
+
+#[test]
 fn too_much_is_throttled_with_the_pause_that_was_named() {
     for (status, code) in [
         (400, "LimitExceededException"),
         (400, "ThrottlingException"),
         (400, "ProvisionedThroughputExceededException"),
+        (400, "KMSThrottlingException"),
         (503, "ServiceUnavailableException"),
         (503, "SlowDown"),
     ] {
@@ -99,6 +107,7 @@ fn credentials_clock_and_permissions_are_denied() {
         "AccessDeniedException",
         "ExpiredTokenException",
         "InvalidSignatureException",
+        "KMSAccessDeniedException",
         "RequestTimeTooSkewed",
         "UnrecognizedClientException",
     ] {
