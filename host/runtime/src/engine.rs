@@ -21,6 +21,9 @@ pub(crate) fn new() -> Result<Engine, RuntimeError> {
     config
         .wasm_component_model(true)
         .epoch_interruption(true)
+        // Nothing unwinds through guest code: traps end in the host, and panics of the host end before.
+        // What a debugger would read is an eighth of the file, and reading it in costs memory.
+        .native_unwind_info(false)
         .memory_reservation(memory_reservation())
         .memory_guard_size(MEMORY_GUARD)
         .memory_reservation_for_growth(MEMORY_GROWTH);
