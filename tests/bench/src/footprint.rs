@@ -1,12 +1,7 @@
 //! Memory, start and size.
 
-use std::time::{Duration, Instant};
-
 use bytes::Bytes;
 use millstream_protocol::Call;
-use millstream_runtime::{
-    AwsOptions, CompileCommand, CredentialsSource, Runtime, RuntimeOptions, Secrets,
-};
 
 use crate::export::{config, exported, wait};
 use crate::host::{Host, Setup};
@@ -18,7 +13,6 @@ const IDLE: &str = "resident, idle with four exporters";
 const LOADED: &str = "resident at most, under load";
 const START: &str = "start to serving, a million messages";
 const START_AFTER_KILL: &str = "start to serving, a million messages, after kill -9";
-const LOAD: &str = "loading the cached Kinesis plugin";
 const SIZE: &str = "the program on disk";
 
 pub(crate) fn run(setup: &Setup, quick: bool) {
@@ -27,9 +21,6 @@ pub(crate) fn run(setup: &Setup, quick: bool) {
     }
     if setup.measures(START) || setup.measures(START_AFTER_KILL) {
         start(setup, quick);
-    }
-    if setup.measures(LOAD) {
-        load(setup);
     }
     if setup.measures(SIZE) {
         let size = std::fs::metadata(&setup.millstream).unwrap().len() as f64 / f64::from(1 << 20);
@@ -92,44 +83,4 @@ fn start(setup: &Setup, quick: bool) {
         median(killed),
         Budget::AtMost(1000.0),
     );
-}
-
-/// Loading a plugin whose native code is in the cache.
-fn load(setup: &Setup) {
-    let folder = tempfile::TempDir::new().unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let times = runtime.block_on(async {
-        let mut times = Vec::new();
-        for round in 0..8 {
-            let components = Runtime::new(RuntimeOptions {
-                cache_dir: folder.path().join("cache"),
-                compiler: CompileCommand {
-                    program: setup.millstream.clone(),
-                    args: vec!["compile".into()],
-                },
-                aws: AwsOptions {
-                    credentials: CredentialsSource::None,
-                    ..AwsOptions::default()
-                },
-                bandwidth: None,
-                secrets: Secrets::default(),
-            })
-            .unwrap();
-            let start = Instant::now();
-            components
-                .load(&setup.plugins.join("kinesis.wasm"))
-                .await
-                .unwrap();
-            let time: Duration = start.elapsed();
-            // The first one compiles.
-            if round > 0 {
-                times.push(time.as_secs_f64() * 1000.0);
-            }
-        }
-        times
-    });
-    value(LOAD, "ms", median(times), Budget::AtMost(50.0));
 }

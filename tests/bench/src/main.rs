@@ -17,6 +17,7 @@ mod export;
 mod flushed;
 mod footprint;
 mod host;
+mod loading;
 mod nats;
 mod plugins;
 mod protocol;
@@ -66,5 +67,6 @@ fn main() {
     }
     if only("footprint") {
         footprint::run(&setup, cli.quick);
+        loading::run(&setup, cli.quick);
     }
 }
