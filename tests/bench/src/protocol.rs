@@ -194,6 +194,7 @@ pub(crate) fn pipelined(port: u16, name: &str, messages: usize, payload: &Bytes)
         };
         encode_request(&mut frames, &request).unwrap();
     }
+    let frame = frames.len() / AT_ONCE;
     let answered = Arc::new((Mutex::new(0_usize), Condvar::new()));
     let start = Instant::now();
     let sender = {
@@ -204,12 +205,12 @@ pub(crate) fn pipelined(port: u16, name: &str, messages: usize, payload: &Bytes)
                 let count = count.lock().unwrap();
                 let count = changed.wait_while(count, |count| sent + AT_ONCE > *count + WINDOW);
                 drop(count.unwrap());
-                sending.write_all(&frames).unwrap();
+                let count = AT_ONCE.min(messages - sent);
+                sending.write_all(&frames[..count * frame]).unwrap();
             }
         })
     };
-    let total = messages.div_ceil(AT_ONCE) * AT_ONCE;
-    for number in 1..=total {
+    for number in 1..=messages {
         client.response().outcome.unwrap();
         if number.is_multiple_of(AT_ONCE) {
             let (count, changed) = &*answered;
@@ -218,7 +219,7 @@ pub(crate) fn pipelined(port: u16, name: &str, messages: usize, payload: &Bytes)
         }
     }
     sender.join().unwrap();
-    total as f64 / start.elapsed().as_secs_f64()
+    messages as f64 / start.elapsed().as_secs_f64()
 }
 
 pub(crate) fn many_clients(port: u16, name: &str, each: usize, payload: &Bytes) -> f64 {
