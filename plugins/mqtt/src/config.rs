@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use millstream_plugin::template::Template;
-use millstream_plugin::{ConfigError, ExportContext, Message, tcp};
+use millstream_plugin::{ConfigError, ExportContext, tcp};
 use serde::Deserialize;
 
 use crate::packet::{Version, check_topic};
@@ -28,8 +28,8 @@ pub struct Config {
     pub(crate) keep_alive_seconds: u16,
     #[serde(default = "usual_in_flight")]
     pub(crate) max_in_flight: u16,
-    #[serde(default = "usual_timeout")]
-    pub(crate) timeout_seconds: u16,
+    #[serde(default)]
+    pub(crate) timeout_seconds: tcp::Timeout,
 }
 
 /// The address of a broker.
@@ -53,24 +53,12 @@ fn usual_in_flight() -> u16 {
     100
 }
 
-fn usual_timeout() -> u16 {
-    20
-}
-
 impl Config {
     /// Checks what the types cannot know.
     pub(crate) fn check(&self, context: &ExportContext) -> Result<(), ConfigError> {
-        if self.topic.is_constant() {
+        if let Some(topic) = self.topic.constant(context) {
             // No message can make it right.
-            let nothing = Message {
-                sequence_number: 0,
-                ingest_time: 0,
-                payload: Vec::new(),
-            };
-            self.topic
-                .render(context, &nothing)
-                .and_then(|topic| check_topic(&topic))
-                .map_err(|reason| ConfigError::field("topic", reason))?;
+            check_topic(&topic).map_err(|reason| ConfigError::field("topic", reason))?;
         }
         let text = |field: &str, text: Option<&String>| match text {
             Some(text) if text.is_empty() || text.len() > MAX_TEXT || text.contains('\0') => Err(
@@ -90,23 +78,12 @@ impl Config {
                 "Give 1 to 65535 messages.",
             ));
         }
-        if self.timeout_seconds == 0 || self.timeout_seconds > 3600 {
-            return Err(ConfigError::field(
-                "timeoutSeconds",
-                "Give 1 to 3600 seconds.",
-            ));
-        }
-        if self.keep_alive_seconds <= self.timeout_seconds {
+        if self.keep_alive() <= self.timeout_seconds.duration() {
             let message = "Give more than `timeoutSeconds`: within a batch nothing is sent to keep the \
                            connection alive.";
             return Err(ConfigError::field("keepAliveSeconds", message));
         }
         Ok(())
-    }
-
-    /// How long a call may take.
-    pub(crate) fn timeout(&self) -> Duration {
-        Duration::from_secs(self.timeout_seconds.into())
     }
 
     /// After this time without a packet from us, the broker may take the connection for dead.
@@ -127,7 +104,7 @@ impl Config {
 
 #[cfg(test)]
 mod tests {
-    use millstream_plugin::config::parse;
+    use millstream_plugin::config::{keys, parse};
     use serde_json::Value;
 
     use super::*;
@@ -211,17 +188,9 @@ mod tests {
     fn the_schema_knows_the_same_keys() {
         let schema: Value = serde_json::from_str(include_str!("config.schema.json")).unwrap();
         let properties = schema["properties"].as_object().unwrap();
-        let message = parse::<Config>(r#"{"????????????????????": 1}"#)
-            .unwrap_err()
-            .message;
-        let listed: Vec<&str> = message
-            .trim_end_matches('.')
-            .rsplit_once(" are ")
-            .unwrap()
-            .1
-            .split(", ")
-            .collect();
-        assert_eq!(listed.len(), properties.len(), "{message}");
-        assert!(listed.iter().all(|key| properties.contains_key(*key)));
+        assert_eq!(
+            keys::<Config>(),
+            properties.keys().cloned().collect::<Vec<_>>()
+        );
     }
 }

@@ -18,13 +18,13 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
-use millstream_plugin::{ExportContext, ExportError, Message, Undelivered};
+use millstream_plugin::{ExportContext, ExportError, Message, Outcome, Undelivered};
 
 use crate::config::Config;
 use crate::packet::{Incoming, Publish, check_topic};
 use crate::session::{Fault, Session};
 use crate::suspicion::Suspicion;
-use crate::verdict::{self, Outcome};
+use crate::verdict;
 
 /// In a careful batch, no more connections are made when so many in a row ended on their first message.
 const MAX_FRUITLESS: usize = 3;
@@ -85,7 +85,7 @@ impl Delivery {
     ///
     /// Nothing was delivered.
     pub(crate) fn deliver(&mut self, batch: &[Message]) -> Result<Vec<Undelivered>, ExportError> {
-        let deadline = Instant::now() + self.config.timeout();
+        let deadline = self.config.timeout_seconds.deadline();
         let mut pending: Vec<_> = batch.iter().map(|message| self.prepare(message)).collect();
         let is_here = |number| batch.iter().any(|it| it.sequence_number == number);
         self.suspicion.keep(is_here);
@@ -321,27 +321,10 @@ fn settle(
     unsettled: Option<ExportError>,
 ) -> Result<Vec<Undelivered>, ExportError> {
     let unknown = unsettled.unwrap_or_else(|| ExportError::unavailable("It was not published."));
-    let outcomes: Vec<Outcome> = pending
-        .into_iter()
-        .map(|it| {
-            it.outcome
-                .unwrap_or_else(|| Outcome::Failed(unknown.clone()))
-        })
-        .collect();
-    let is_settled = |outcome: &Outcome| !matches!(outcome, Outcome::Failed(_));
-    if let (false, Some(Outcome::Failed(error))) =
-        (outcomes.iter().any(is_settled), outcomes.first())
-    {
-        return Err(error.clone());
-    }
-    let undelivered = outcomes.into_iter().enumerate();
-    Ok(undelivered
-        .filter_map(|(place, outcome)| match outcome {
-            Outcome::Delivered => None,
-            Outcome::Rejected(reason) => Some(Undelivered::reject(place, reason)),
-            Outcome::Failed(error) => Some(Undelivered::retry(place, error.reason())),
-        })
-        .collect())
+    let unknown = Outcome::Failed(unknown);
+    let outcomes = pending.into_iter().map(|it| it.outcome);
+    let outcomes = outcomes.map(|outcome| outcome.unwrap_or_else(|| unknown.clone()));
+    Outcome::settle(outcomes.collect())
 }
 
 #[cfg(test)]

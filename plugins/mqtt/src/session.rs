@@ -51,7 +51,7 @@ impl Session {
         let password = config
             .password_secret
             .as_deref()
-            .map(password)
+            .map(secrets::require)
             .transpose()?;
         let client_id = config.client_id(context);
         let who = Introduction {
@@ -124,7 +124,7 @@ impl Session {
     pub(crate) fn is_alive(&mut self, config: &Config, deadline: Instant) -> bool {
         self.connection.set_deadline(deadline);
         // A batch may take its time without writing.
-        let quiet = self.written.elapsed() + config.timeout();
+        let quiet = self.written.elapsed() + config.timeout_seconds.duration();
         quiet < config.keep_alive() && matches!(self.arrived(), Ok(None))
     }
 
@@ -255,14 +255,4 @@ impl Fault {
             Self::TimedOut | Self::Broken(_) | Self::NotMqtt(_) => false,
         }
     }
-}
-
-fn password(secret: &str) -> Result<String, ExportError> {
-    secrets::get(secret).map_err(|error| {
-        let reason = secrets::explain(secret, &error);
-        match error {
-            secrets::SecretError::NotGranted => ExportError::denied(reason),
-            secrets::SecretError::Unavailable(_) => ExportError::unavailable(reason),
-        }
-    })
 }

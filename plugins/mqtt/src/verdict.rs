@@ -1,20 +1,9 @@
 //! What the codes of a broker mean for messages and for the connection.
 
-use millstream_plugin::ExportError;
 use millstream_plugin::tcp::Server;
+use millstream_plugin::{ExportError, Outcome};
 
 use crate::packet::{Code, Version};
-
-/// What becomes of a message.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Outcome {
-    /// The broker has it.
-    Delivered,
-    /// It can never be delivered; why.
-    Rejected(String),
-    /// It may be delivered later.
-    Failed(ExportError),
-}
 
 /// Codes of version 5 (section 2.4) by what can be done about them.
 mod codes {

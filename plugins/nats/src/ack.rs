@@ -1,20 +1,9 @@
 //! What JetStream answers to a message that was published, and what becomes of the message.
 
-use millstream_plugin::ExportError;
+use millstream_plugin::{ExportError, Outcome};
 use serde::Deserialize;
 
 use crate::protocol::Delivered;
-
-/// What becomes of a message.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Outcome {
-    /// It is stored, now or since before.
-    Delivered,
-    /// It can never be stored; why.
-    Rejected(String),
-    /// It may be stored later.
-    Failed(ExportError),
-}
 
 /// `{"stream":"S","seq":1}`, or `{"error":{...}}`.
 #[derive(Debug, Deserialize)]

@@ -21,14 +21,15 @@ pub(crate) fn fields(
     nonce: Option<&str>,
 ) -> Result<Map<String, Value>, ExportError> {
     let fields = if let (Some(user), Some(secret)) = (&config.user, &config.password_secret) {
-        json!({ "user": user, "pass": read(secret)? })
+        json!({ "user": user, "pass": secrets::require(secret)? })
     } else if let Some(secret) = &config.token_secret {
-        json!({ "auth_token": read(secret)? })
+        json!({ "auth_token": secrets::require(secret)? })
     } else if let Some(secret) = &config.nkey_seed_secret {
-        let key = Key::from_seed(read(secret)?.trim()).map_err(|why| unfit(secret, why))?;
+        let key =
+            Key::from_seed(secrets::require(secret)?.trim()).map_err(|why| unfit(secret, why))?;
         json!({ "nkey": key.public(), "sig": key.sign(needed(nonce)?) })
     } else if let Some(secret) = &config.credentials_secret {
-        let file = read(secret)?;
+        let file = secrets::require(secret)?;
         let token = block(&file, "NATS USER JWT").ok_or_else(|| unfit(secret, NO_CREDENTIALS))?;
         let seed = block(&file, "USER NKEY SEED").ok_or_else(|| unfit(secret, NO_CREDENTIALS))?;
         let key = Key::from_seed(seed).map_err(|why| unfit(secret, why))?;
@@ -43,16 +44,6 @@ pub(crate) fn fields(
 }
 
 const NO_CREDENTIALS: &str = "it is not the content of a .creds file, with a token and a seed";
-
-fn read(secret: &str) -> Result<String, ExportError> {
-    secrets::get(secret).map_err(|error| {
-        let reason = secrets::explain(secret, &error);
-        match error {
-            secrets::SecretError::NotGranted => ExportError::denied(reason),
-            secrets::SecretError::Unavailable(_) => ExportError::unavailable(reason),
-        }
-    })
-}
 
 fn unfit(secret: &str, why: &str) -> ExportError {
     ExportError::denied(format!("The secret `{secret}` cannot be used: {why}."))

@@ -7,9 +7,9 @@
 
 use std::time::Instant;
 
-use millstream_plugin::{ExportContext, ExportError, Message, Undelivered};
+use millstream_plugin::{ExportContext, ExportError, Message, Outcome, Undelivered};
 
-use crate::ack::{self, Outcome};
+use crate::ack;
 use crate::config::{Config, check_subject, is_header_value};
 use crate::session::{Event, Fault, Session, refused};
 
@@ -55,7 +55,7 @@ impl Delivery {
     ///
     /// Nothing was delivered.
     pub(crate) fn deliver(&mut self, batch: &[Message]) -> Result<Vec<Undelivered>, ExportError> {
-        let deadline = Instant::now() + self.config.timeout();
+        let deadline = self.config.timeout_seconds.deadline();
         let kept = self
             .session
             .take()
@@ -234,29 +234,11 @@ fn settle(
     unsettled: Option<ExportError>,
 ) -> Result<Vec<Undelivered>, ExportError> {
     let unknown = unsettled.unwrap_or_else(|| ExportError::unavailable("It was not published."));
-    let mut outcomes: Vec<Outcome> = pending
-        .into_iter()
-        .map(|pending| {
-            pending
-                .outcome
-                .unwrap_or_else(|| Outcome::Failed(unknown.clone()))
-        })
-        .collect();
-    outcomes.resize_with(count, || Outcome::Failed(unknown.clone()));
-    let is_settled = |outcome: &Outcome| !matches!(outcome, Outcome::Failed(_));
-    if let (false, Some(Outcome::Failed(error))) =
-        (outcomes.iter().any(is_settled), outcomes.first())
-    {
-        return Err(error.clone());
-    }
-    let undelivered = outcomes.into_iter().enumerate();
-    Ok(undelivered
-        .filter_map(|(place, outcome)| match outcome {
-            Outcome::Delivered => None,
-            Outcome::Rejected(reason) => Some(Undelivered::reject(place, reason)),
-            Outcome::Failed(error) => Some(Undelivered::retry(place, error.reason())),
-        })
-        .collect())
+    let unknown = Outcome::Failed(unknown);
+    let outcomes = pending.into_iter().map(|it| it.outcome);
+    let outcomes = outcomes.chain(std::iter::repeat(None)).take(count);
+    let outcomes = outcomes.map(|outcome| outcome.unwrap_or_else(|| unknown.clone()));
+    Outcome::settle(outcomes.collect())
 }
 
 #[cfg(test)]

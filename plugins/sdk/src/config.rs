@@ -25,6 +25,25 @@ pub fn parse<T: DeserializeOwned>(config: &str) -> Result<T, ConfigError> {
     })
 }
 
+/// The keys that a configuration may have, in alphabetical order: so the test of a plugin holds its schema
+/// to its type. None if `T` takes any.
+pub fn keys<T: DeserializeOwned>() -> Vec<String> {
+    /// No name of a key, nor like one.
+    const UNKNOWN: &str = "?";
+    let config = serde_json::json!({ UNKNOWN: null });
+    let Err(error) = T::deserialize(config) else {
+        return Vec::new();
+    };
+    let message = error.to_string();
+    let names = message.split('`').skip(1).step_by(2);
+    let mut keys: Vec<String> = names
+        .filter(|name| *name != UNKNOWN)
+        .map(str::to_owned)
+        .collect();
+    keys.sort_unstable();
+    keys
+}
+
 /// Turns the message of a deserialisation error, found at `path` (`.` for the whole), into a sentence
 /// for operators. serde offers no other way to tell these cases apart than its text.
 fn explain(path: &str, message: &str) -> ConfigError {
@@ -139,6 +158,13 @@ mod tests {
             message,
             "There is no key `colour`; the keys are streamName, rotation."
         );
+    }
+
+    #[test]
+    fn the_keys_of_a_type_are_known() {
+        assert_eq!(keys::<Config>(), ["rotation", "streamName"]);
+        assert_eq!(keys::<Rotation>(), ["keep", "maxBytes"]);
+        assert!(keys::<Value>().is_empty());
     }
 
     #[test]

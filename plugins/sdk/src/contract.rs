@@ -28,6 +28,24 @@ pub mod canceling_bindings {
     });
 }
 
+/// The world of transforms.
+#[doc(hidden)]
+pub mod transform_bindings {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        world: "transform-plugin",
+        pub_export_macro: true,
+        default_bindings_module: "millstream_plugin::internals::transform_bindings",
+        additional_derives: [PartialEq],
+        with: {
+            "millstream:plugin/types@0.1.0": crate::contract::bindings::millstream::plugin::types,
+            "millstream:plugin/log@0.1.0": crate::contract::bindings::millstream::plugin::log,
+            "millstream:plugin/secrets@0.1.0": crate::contract::bindings::millstream::plugin::secrets,
+            "millstream:plugin/streams@0.1.0": crate::contract::bindings::millstream::plugin::streams,
+        },
+    });
+}
+
 pub use bindings::exports::millstream::plugin::exporter::{
     ConfigError, Description, Disposition, ExportContext, ExportError, Failure, Limits,
     Undelivered, Wants,

@@ -6,6 +6,8 @@
 //! trait takes the configuration as a Rust type: [`config`](mod@config) turns the JSON object that
 //! the host hands over into it, and a mistake into a sentence that names the field.
 //!
+//! **A transform** implements [`transform::Transform`] and is named in [`export_transform!`].
+//!
 //! **A producer** is an ordinary program with a `main`, built for `wasm32-wasip2`, that calls
 //! [`streams::append`] and writes to the [`log`].
 //!
@@ -72,11 +74,13 @@ pub mod http;
 #[cfg(feature = "json-line")]
 pub mod json_line;
 pub mod log;
+mod outcome;
 pub mod secrets;
 pub mod streams;
 #[cfg(feature = "tcp")]
 pub mod tcp;
 pub mod template;
+pub mod transform;
 pub mod work;
 
 pub use contract::{
@@ -84,10 +88,12 @@ pub use contract::{
     Failure, Limits, Message, Undelivered, Wants,
 };
 pub use exporter::{Canceling, Exporter};
+pub use outcome::Outcome;
 
 /// What [`export_exporter!`] expands to; not for direct use.
 #[doc(hidden)]
 pub mod internals {
-    pub use crate::contract::{bindings, canceling_bindings};
+    pub use crate::contract::{bindings, canceling_bindings, transform_bindings};
     pub use crate::exporter::{InComponent, Slot};
+    pub use crate::transform::TransformSlot;
 }

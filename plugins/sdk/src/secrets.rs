@@ -17,6 +17,7 @@ use std::fmt;
 
 use serde::Deserialize;
 
+use crate::ExportError;
 #[cfg(target_arch = "wasm32")]
 use crate::contract::bindings::millstream::plugin::secrets as host;
 pub use crate::contract::bindings::millstream::plugin::secrets::SecretError;
@@ -58,6 +59,21 @@ impl fmt::Display for SecretName {
 /// See [`SecretError`]. Without a host, as in a native test, none is there.
 pub fn get(name: &str) -> Result<String, SecretError> {
     host::get(name)
+}
+
+/// The same for an exporter that cannot go on without it.
+///
+/// # Errors
+///
+/// What it answers then.
+pub fn require(name: &str) -> Result<String, ExportError> {
+    get(name).map_err(|error| {
+        let reason = explain(name, &error);
+        match error {
+            SecretError::NotGranted => ExportError::denied(reason),
+            SecretError::Unavailable(_) => ExportError::unavailable(reason),
+        }
+    })
 }
 
 /// A sentence for operators that says why there is no secret.

@@ -5,6 +5,7 @@
 //! `{sequenceNumber}`, `{ingestTime}` (milliseconds since the Unix epoch) and `{json:POINTER}`, a JSON
 //! pointer (RFC 6901) to a text, a number or a boolean of the payload. `{{` and `}}` stand for braces.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use serde::Deserialize;
@@ -36,11 +37,18 @@ impl Template {
         &self.text
     }
 
-    /// Whether every message gets the same text.
-    pub fn is_constant(&self) -> bool {
-        self.parts
-            .iter()
-            .all(|part| matches!(part, Part::Text(_) | Part::Stream | Part::Export))
+    /// The text, if every message gets the same: then it can be checked before there is one.
+    pub fn constant(&self, context: &ExportContext) -> Option<String> {
+        let depends = |part: &Part| !matches!(part, Part::Text(_) | Part::Stream | Part::Export);
+        if self.parts.iter().any(depends) {
+            return None;
+        }
+        let nothing = Message {
+            sequence_number: 0,
+            ingest_time: 0,
+            payload: Vec::new(),
+        };
+        self.render(context, &nothing).ok()
     }
 
     /// The text for one message.
@@ -69,23 +77,29 @@ impl Template {
                     }
                     let found = payload
                         .as_ref()
-                        .and_then(|payload| payload.pointer(pointer));
-                    match found {
-                        Some(Value::String(text)) => out.write_str(text),
-                        Some(Value::Number(number)) => write!(out, "{number}"),
-                        Some(Value::Bool(value)) => write!(out, "{value}"),
-                        _ => {
-                            return Err(format!(
-                                "The payload has no text or number at `{pointer}`, which `{}` needs.",
-                                self.text
-                            ));
-                        }
-                    }
+                        .and_then(|payload| text_at(payload, pointer));
+                    let found = found.ok_or_else(|| {
+                        format!(
+                            "The payload has no text or number at `{pointer}`, which `{}` needs.",
+                            self.text
+                        )
+                    })?;
+                    out.write_str(&found)
                 }
             };
             written.map_err(|error| error.to_string())?;
         }
         Ok(out)
+    }
+}
+
+/// The text, the number or the boolean at this JSON pointer (RFC 6901), as text.
+pub fn text_at<'a>(document: &'a Value, pointer: &str) -> Option<Cow<'a, str>> {
+    match document.pointer(pointer)? {
+        Value::String(text) => Some(text.into()),
+        Value::Number(number) => Some(number.to_string().into()),
+        Value::Bool(value) => Some(value.to_string().into()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
     }
 }
 
@@ -150,17 +164,20 @@ mod tests {
         Template::try_from(text.to_owned())
     }
 
-    fn render(text: &str, payload: &str) -> Result<String, String> {
-        let context = ExportContext {
+    fn context() -> ExportContext {
+        ExportContext {
             stream_name: "readings".into(),
             export_identifier: "cloud".into(),
-        };
+        }
+    }
+
+    fn render(text: &str, payload: &str) -> Result<String, String> {
         let message = Message {
             sequence_number: 7,
             ingest_time: 99,
             payload: payload.into(),
         };
-        template(text).unwrap().render(&context, &message)
+        template(text).unwrap().render(&context(), &message)
     }
 
     #[test]
@@ -206,7 +223,9 @@ mod tests {
 
     #[test]
     fn what_does_not_depend_on_the_message_is_known() {
-        assert!(template("a/{stream}/{export}").unwrap().is_constant());
-        assert!(!template("{json:/a}").unwrap().is_constant());
+        let constant = |text| template(text).unwrap().constant(&context());
+        let text = constant("a/{stream}/{export}");
+        assert_eq!(text.as_deref(), Some("a/readings/cloud"));
+        assert_eq!(constant("{json:/a}"), None);
     }
 }

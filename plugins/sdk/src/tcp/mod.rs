@@ -11,6 +11,7 @@
 #[cfg(not(target_arch = "wasm32"))]
 mod native;
 mod server;
+mod timeout;
 #[cfg(target_arch = "wasm32")]
 mod wasi;
 
@@ -25,6 +26,7 @@ use native as system;
 use wasi as system;
 
 pub use server::Server;
+pub use timeout::Timeout;
 
 /// An open connection.
 #[derive(Debug)]
