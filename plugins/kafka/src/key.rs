@@ -1,6 +1,7 @@
 //! The key of a record.
 
 use bytes::Bytes;
+use millstream_plugin::template::text_at;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -50,13 +51,8 @@ impl Key {
             Self::Fixed(key) => Some(Bytes::copy_from_slice(key.as_bytes())),
             Self::Json(pointer) => {
                 let document: Value = serde_json::from_slice(payload).ok()?;
-                let text = match document.pointer(pointer)? {
-                    Value::String(text) => text.clone(),
-                    Value::Number(number) => number.to_string(),
-                    Value::Bool(value) => value.to_string(),
-                    Value::Null | Value::Array(_) | Value::Object(_) => return None,
-                };
-                Some(text.into())
+                let text = text_at(&document, pointer)?;
+                Some(text.into_owned().into())
             }
         }
     }

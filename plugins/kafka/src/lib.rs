@@ -28,12 +28,11 @@ mod partitioner;
 mod protocol;
 mod record;
 mod sasl;
-mod secret;
 mod verdict;
 
 use millstream_plugin::{
     ConfigError, Description, ExportContext, ExportError, Exporter, Limits, Message, Undelivered,
-    Wants, export_exporter,
+    Wants, export_exporter, secrets,
 };
 
 use cluster::Brokers;
@@ -70,7 +69,7 @@ impl Exporter for Kafka {
 
     fn open(context: ExportContext, config: Config) -> Result<Self, ConfigError> {
         let settings = Settings::try_from(config)?;
-        let brokers = Brokers::new(settings.clone(), secret::password);
+        let brokers = Brokers::new(settings.clone(), secrets::require);
         Ok(Self {
             deliveries: Deliveries::new(brokers, &context.stream_name, &settings),
         })

@@ -135,7 +135,7 @@ impl TryFrom<u64> for Size {
 
 #[cfg(test)]
 mod tests {
-    use millstream_plugin::config::parse;
+    use millstream_plugin::config::{keys, parse};
 
     use super::*;
 
@@ -225,19 +225,11 @@ mod tests {
         let schema: serde_json::Value =
             serde_json::from_str(include_str!("config.schema.json")).unwrap();
         let properties = schema["properties"].as_object().unwrap();
-        let (_, message) = wrong_field(r#"{"?????????????????????": 1}"#);
-        for key in properties.keys() {
-            assert!(message.contains(key), "{key} is not in: {message}");
-        }
-        let listed = message.rsplit_once(" are ").unwrap().1.split(", ").count();
-        assert_eq!(listed, properties.len());
         assert_eq!(
-            schema["properties"]["maxCallBytes"]["maximum"],
-            MAX_CALL_BYTES
+            keys::<Config>(),
+            properties.keys().cloned().collect::<Vec<_>>()
         );
-        assert_eq!(
-            schema["properties"]["maxRecordBytes"]["maximum"],
-            MAX_RECORD_BYTES
-        );
+        assert_eq!(properties["maxCallBytes"]["maximum"], MAX_CALL_BYTES);
+        assert_eq!(properties["maxRecordBytes"]["maximum"], MAX_RECORD_BYTES);
     }
 }

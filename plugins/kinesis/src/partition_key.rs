@@ -1,6 +1,7 @@
 //! Which shard a record goes to: Kinesis takes the hash of its partition key.
 
 use millstream_plugin::ExportError;
+use millstream_plugin::template::text_at;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -63,13 +64,8 @@ impl PartitionKey {
 /// The non-empty scalar at `pointer`, as text.
 fn find(payload: &[u8], pointer: &str) -> Option<String> {
     let document: Value = serde_json::from_slice(payload).ok()?;
-    let text = match document.pointer(pointer)? {
-        Value::String(text) => text.chars().take(MAX_KEY_CHARS).collect(),
-        Value::Number(number) => number.to_string(),
-        Value::Bool(value) => value.to_string(),
-        Value::Null | Value::Array(_) | Value::Object(_) => return None,
-    };
-    Some(text).filter(|text| !text.is_empty())
+    let text = text_at(&document, pointer)?;
+    (!text.is_empty()).then(|| text.chars().take(MAX_KEY_CHARS).collect())
 }
 
 /// Random UUIDs (version 4). Numbers for many are asked of the host at once: a call for each record

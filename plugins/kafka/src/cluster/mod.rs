@@ -16,8 +16,7 @@ use millstream_plugin::ExportError;
 use crate::address::Address;
 use crate::config::Settings;
 use crate::protocol::{Metadata, Produce, Produced, Request};
-use crate::secret::Passwords;
-use broker::{Asked, Broker};
+use broker::{Asked, Broker, Passwords};
 #[cfg(test)]
 pub(crate) use layout::Partition;
 pub(crate) use layout::{BrokerId, Layout};
