@@ -21,3 +21,4 @@ mod limits;
 mod python_sdk;
 mod restart;
 mod status;
+mod transforms;

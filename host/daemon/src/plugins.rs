@@ -9,11 +9,12 @@ use std::time::{Duration, SystemTime};
 
 use millstream_runtime::{
     Component, ComponentKind, Description, Grants, Limits, Runtime, RuntimeError,
+    TransformDescription,
 };
 use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 
-use crate::config::{Config, PluginSettings};
+use crate::config::{Config, PluginSettings, TransformStep};
 use aws_defaults::AwsDefaults;
 
 /// The components of one folder, with what the configuration says of each.
@@ -83,6 +84,27 @@ impl Plugins {
             }
         };
         Ok((loaded.component.clone(), description))
+    }
+
+    /// Loads a transform by its name and asks it to describe itself.
+    ///
+    /// # Errors
+    ///
+    /// A sentence for the operator.
+    pub(crate) async fn transform(
+        &self,
+        name: &str,
+    ) -> Result<(Component, TransformDescription), String> {
+        let component = self.component(name).await?;
+        let description = component.describe_transform(self.limits).await;
+        Ok((component, description.map_err(|error| error.to_string())?))
+    }
+
+    /// What the messages of all exports to a plugin go through that name nothing themselves.
+    pub(crate) fn transforms(&self, plugin: &str) -> &[TransformStep] {
+        self.settings
+            .get(plugin)
+            .map_or(&[], |settings| &settings.transforms)
     }
 
     fn place(&self, name: &str) -> Arc<Mutex<Option<Loaded>>> {
@@ -169,7 +191,7 @@ impl Plugins {
         let component = self.runtime.load(path).await?;
         let description = match component.kind() {
             ComponentKind::Exporter => Some(component.describe(self.limits).await?),
-            ComponentKind::Producer => None,
+            ComponentKind::Producer | ComponentKind::Transform => None,
         };
         Ok((component, description))
     }
@@ -198,6 +220,14 @@ impl Plugins {
             .unwrap_or_default();
         config.extend(own.clone());
         self.aws.fill(&mut config, description);
+        Value::Object(config)
+    }
+
+    /// The configuration of a step over the transform's defaults.
+    pub(crate) fn transform_config(&self, step: &TransformStep) -> Value {
+        let settings = self.settings.get(&step.plugin);
+        let mut config = settings.map_or_else(Map::new, |settings| settings.config.clone());
+        config.extend(step.config.clone());
         Value::Object(config)
     }
 

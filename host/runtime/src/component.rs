@@ -8,9 +8,9 @@ use tokio::sync::watch;
 use wasmtime::component::InstancePre;
 use wasmtime_wasi::p2::bindings::CommandPre;
 
-use crate::contract::{ExporterPluginIndices, canceling};
+use crate::contract::{ExporterPluginIndices, canceling, transform};
 use crate::deadline::Waits;
-use crate::description::Description;
+use crate::description::{Description, TransformDescription};
 use crate::error::RuntimeError;
 use crate::exporter::{Exporter, ExporterSettings};
 use crate::grants::Grants;
@@ -22,11 +22,14 @@ use crate::producer::{self, ProducerEnd, ProducerSettings};
 use crate::runtime::Runtime;
 use crate::sandbox::Sandbox;
 use crate::state::State;
+use crate::transform::{TransformSettings, Transformer};
 
 /// The interface that makes a component an exporter.
 const EXPORTER: &str = "millstream:plugin/exporter@0.1.0";
 /// The interface of exporters that want to know of canceled messages.
 const CANCELING: &str = "millstream:plugin/canceling";
+/// The interface that makes a component a transform.
+const TRANSFORMER: &str = "millstream:plugin/transformer@0.1.0";
 /// The interface that makes a component a producer.
 const RUN: &str = "wasi:cli/run";
 
@@ -37,6 +40,8 @@ pub enum ComponentKind {
     Exporter,
     /// It makes messages.
     Producer,
+    /// It changes messages on their way to an exporter.
+    Transform,
 }
 
 impl ComponentKind {
@@ -44,6 +49,7 @@ impl ComponentKind {
         match self {
             Self::Exporter => "an exporter",
             Self::Producer => "a producer",
+            Self::Transform => "a transform",
         }
     }
 }
@@ -79,9 +85,17 @@ pub(crate) struct ExporterProgram {
     pub(crate) canceling: Option<canceling::GuestIndices>,
 }
 
+/// A transform, ready to be instantiated.
+#[derive(Clone)]
+pub(crate) struct TransformProgram {
+    pub(crate) linked: InstancePre<State>,
+    pub(crate) transformer: transform::TransformPluginIndices,
+}
+
 enum Program {
     Exporter(ExporterProgram),
     Producer(CommandPre<State>),
+    Transform(TransformProgram),
 }
 
 impl Component {
@@ -140,6 +154,10 @@ impl Component {
                 })
             }
             ComponentKind::Producer => Program::Producer(CommandPre::new(linked).map_err(shape)?),
+            ComponentKind::Transform => Program::Transform(TransformProgram {
+                transformer: transform::TransformPluginIndices::new(&linked).map_err(shape)?,
+                linked,
+            }),
         };
         let inner = Inner {
             runtime: runtime.clone(),
@@ -178,6 +196,7 @@ impl Component {
         match self.inner.program {
             Program::Exporter(_) => ComponentKind::Exporter,
             Program::Producer(_) => ComponentKind::Producer,
+            Program::Transform(_) => ComponentKind::Transform,
         }
     }
 
@@ -199,19 +218,7 @@ impl Component {
     pub async fn describe(&self, limits: Limits) -> Result<Description, RuntimeError> {
         let program = self.exporter()?;
         let runtime = self.runtime();
-        let (_stop_sender, stop) = watch::channel(false);
-        let sandbox = Sandbox {
-            plugin: self.name().to_owned(),
-            log: PluginLog::new(self.name()),
-            grants: Arc::new(Grants::default()),
-            limits,
-            args: Vec::new(),
-            env: Vec::new(),
-            streams: None,
-            stop,
-            traffic: TrafficCounter::within(runtime.http().total()),
-            waits: Waits::new(),
-        };
+        let (_stop, sandbox) = self.without_grants(limits);
         let mut store = sandbox.store(runtime, None).await?;
         let answer = bounded(runtime, &sandbox, async {
             let instance = program.linked.instantiate_async(&mut store).await?;
@@ -240,6 +247,50 @@ impl Component {
     pub async fn open(&self, settings: ExporterSettings) -> Result<Exporter, RuntimeError> {
         let program = self.exporter()?.clone();
         Exporter::open(self.clone(), program, settings).await
+    }
+
+    /// Asks a transform who it is, in an instance of its own without any grant.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::describe`], for a component that is no transform.
+    pub async fn describe_transform(
+        &self,
+        limits: Limits,
+    ) -> Result<TransformDescription, RuntimeError> {
+        let program = self.transform()?;
+        let runtime = self.runtime();
+        let (_stop, sandbox) = self.without_grants(limits);
+        let mut store = sandbox.store(runtime, None).await?;
+        let answer = bounded(runtime, &sandbox, async {
+            let instance = program.linked.instantiate_async(&mut store).await?;
+            let bindings = program.transformer.load(&mut store, &instance)?;
+            bindings
+                .millstream_plugin_transformer()
+                .call_describe(&mut store)
+                .await
+        });
+        let raw = answer
+            .await?
+            .map_err(|error| fault(&mut store, self.name(), &error))?;
+        TransformDescription::parse(raw).map_err(|problem| RuntimeError::Description {
+            component: self.name().to_owned(),
+            problem,
+        })
+    }
+
+    /// Makes an instance of a transform and opens it with its configuration. The description is its own.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`], for a component that is no transform.
+    pub async fn open_transform(
+        &self,
+        settings: TransformSettings,
+        description: &TransformDescription,
+    ) -> Result<Transformer, RuntimeError> {
+        let program = self.transform()?.clone();
+        Transformer::open(self.clone(), program, settings, description.most_outputs).await
     }
 
     /// Runs a producer to its end.
@@ -272,8 +323,33 @@ impl Component {
     fn exporter(&self) -> Result<&ExporterProgram, RuntimeError> {
         match &self.inner.program {
             Program::Exporter(program) => Ok(program),
-            Program::Producer(_) => Err(self.wrong_kind(ComponentKind::Exporter)),
+            _ => Err(self.wrong_kind(ComponentKind::Exporter)),
         }
+    }
+
+    fn transform(&self) -> Result<&TransformProgram, RuntimeError> {
+        match &self.inner.program {
+            Program::Transform(program) => Ok(program),
+            _ => Err(self.wrong_kind(ComponentKind::Transform)),
+        }
+    }
+
+    /// Surroundings in which a component can say who it is, and nothing else.
+    fn without_grants(&self, limits: Limits) -> (watch::Sender<bool>, Sandbox) {
+        let (stop_sender, stop) = watch::channel(false);
+        let sandbox = Sandbox {
+            plugin: self.name().to_owned(),
+            log: PluginLog::new(self.name()),
+            grants: Arc::new(Grants::default()),
+            limits,
+            args: Vec::new(),
+            env: Vec::new(),
+            streams: None,
+            stop,
+            traffic: TrafficCounter::within(self.runtime().http().total()),
+            waits: Waits::new(),
+        };
+        (stop_sender, sandbox)
     }
 
     fn wrong_kind(&self, wanted: ComponentKind) -> RuntimeError {
@@ -303,31 +379,38 @@ fn component_name(path: &Path) -> String {
         .into_owned()
 }
 
-/// Finds what makes a component an exporter or a producer. A component that is both is an exporter.
+/// Finds what makes a component what it is. A component that is several things is an exporter first, then a
+/// transform.
 fn find_entry<'a>(
     component: &str,
     exports: &[&'a str],
 ) -> Result<(ComponentKind, &'a str), RuntimeError> {
-    let (exporter, offered) = split_version(EXPORTER);
-    if let Some(found) = exports
-        .iter()
-        .find(|export| split_version(export).0 == exporter)
-    {
-        return if compatible(split_version(found).1, offered) {
-            Ok((ComponentKind::Exporter, found))
-        } else {
-            Err(RuntimeError::ContractVersion {
-                component: component.into(),
-                found: (*found).into(),
-                offered: EXPORTER,
-            })
-        };
+    for (kind, interface) in [
+        (ComponentKind::Exporter, EXPORTER),
+        (ComponentKind::Transform, TRANSFORMER),
+    ] {
+        let (name, offered) = split_version(interface);
+        let found = exports
+            .iter()
+            .find(|export| split_version(export).0 == name);
+        match found {
+            Some(found) if compatible(split_version(found).1, offered) => return Ok((kind, found)),
+            Some(found) => {
+                return Err(RuntimeError::ContractVersion {
+                    component: component.into(),
+                    found: (*found).into(),
+                    offered: interface,
+                });
+            }
+            None => {}
+        }
     }
     let run = exports.iter().find(|export| split_version(export).0 == RUN);
     run.map(|run| (ComponentKind::Producer, *run))
         .ok_or_else(|| RuntimeError::NoEntry {
             component: component.into(),
             exporter: EXPORTER,
+            transformer: TRANSFORMER,
         })
 }
 

@@ -25,3 +25,21 @@ pub(crate) mod canceling {
 
     pub(crate) use exports::millstream::plugin::canceling::*;
 }
+
+/// What a transform offers. It imports what an exporter may, through the same code.
+pub(crate) mod transform {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        world: "transform-plugin",
+        exports: { default: async },
+        ownership: Borrowing { duplicate_if_necessary: true },
+        with: {
+            "millstream:plugin/types": crate::contract::millstream::plugin::types,
+            "millstream:plugin/log": crate::contract::millstream::plugin::log,
+            "millstream:plugin/secrets": crate::contract::millstream::plugin::secrets,
+            "millstream:plugin/streams": crate::contract::millstream::plugin::streams,
+        },
+    });
+
+    pub(crate) use exports::millstream::plugin::transformer::*;
+}

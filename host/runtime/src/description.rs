@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::contract::exports::millstream::plugin::exporter as wit;
+use crate::contract::transform;
 
 /// Who an exporter is and what it needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,20 +50,62 @@ pub struct Wants {
     pub streams: Vec<String>,
 }
 
+/// Who a transform is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TransformDescription {
+    /// Lower-case letters, digits and hyphens, 1 to 64 characters.
+    pub name: String,
+    /// The transform's own version.
+    pub version: String,
+    /// One sentence: what it does to messages.
+    pub summary: String,
+    /// A JSON Schema of its configuration.
+    pub config_schema: serde_json::Value,
+    /// The most messages that it makes of one, from 1 to 65,535.
+    pub most_outputs: u32,
+}
+
+impl TransformDescription {
+    /// Checks a description against the contract; the error says what is wrong.
+    pub(crate) fn parse(raw: transform::Description) -> Result<Self, String> {
+        check_identity(&raw.name, &raw.version)?;
+        if !(1..=u32::from(u16::MAX)).contains(&raw.most_outputs) {
+            return Err("`most-outputs` is not a number from 1 to 65535".into());
+        }
+        Ok(Self {
+            config_schema: schema(&raw.config_schema)?,
+            name: raw.name,
+            version: raw.version,
+            summary: raw.summary,
+            most_outputs: raw.most_outputs,
+        })
+    }
+}
+
+fn check_identity(name: &str, version: &str) -> Result<(), String> {
+    if !is_plugin_name(name) {
+        return Err("`name` must be 1 to 64 lower-case letters, digits and hyphens".into());
+    }
+    if version.is_empty() {
+        return Err("`version` is empty".into());
+    }
+    Ok(())
+}
+
+fn schema(text: &str) -> Result<serde_json::Value, String> {
+    let schema: serde_json::Value = serde_json::from_str(text)
+        .map_err(|error| format!("`config-schema` is not JSON ({error})"))?;
+    if !schema.is_object() {
+        return Err("`config-schema` is not a JSON object".into());
+    }
+    Ok(schema)
+}
+
 impl Description {
     /// Checks a description against the contract; the error says what is wrong.
     pub(crate) fn parse(raw: wit::Description) -> Result<Self, String> {
-        if !is_plugin_name(&raw.name) {
-            return Err("`name` must be 1 to 64 lower-case letters, digits and hyphens".into());
-        }
-        if raw.version.is_empty() {
-            return Err("`version` is empty".into());
-        }
-        let config_schema: serde_json::Value = serde_json::from_str(&raw.config_schema)
-            .map_err(|error| format!("`config-schema` is not JSON ({error})"))?;
-        if !config_schema.is_object() {
-            return Err("`config-schema` is not a JSON object".into());
-        }
+        check_identity(&raw.name, &raw.version)?;
+        let config_schema = schema(&raw.config_schema)?;
         let limits = BatchLimits {
             max_messages: raw.limits.max_messages,
             max_batch_bytes: raw.limits.max_batch_bytes,

@@ -43,13 +43,15 @@ pub enum RuntimeError {
     },
     /// The component is neither an exporter nor a producer.
     #[error(
-        "The component {component} exports neither `{exporter}` nor `wasi:cli/run`, so it is neither an exporter nor a producer. Build it against the worlds in `wit/`."
+        "The component {component} exports none of `{exporter}`, `{transformer}` and `wasi:cli/run`, so it is no exporter, transform or producer. Build it against the worlds in `wit/`."
     )]
     NoEntry {
         /// The component.
         component: String,
         /// The interface of an exporter that this host calls.
         exporter: &'static str,
+        /// The interface of a transform that this host calls.
+        transformer: &'static str,
     },
     /// The component was built against a contract that this host does not speak.
     #[error("The component {component} exports `{found}`, but this host calls `{offered}`. Build the component against version {} of the contract, or use a host of the matching version.", .offered.rsplit('@').next().unwrap_or_default())]
@@ -163,12 +165,28 @@ pub enum RuntimeError {
         /// What it was to be, with its article.
         wanted: &'static str,
     },
-    /// An exporter's description breaks the contract.
+    /// A transform could not do anything with a batch.
+    #[error("The transform {component} fails: {reason}")]
+    Transform {
+        /// The transform.
+        component: String,
+        /// The transform's own sentence.
+        reason: String,
+    },
+    /// The answer to a batch breaks the contract.
+    #[error("The answer of {component} breaks the contract: {reason}. Its author must correct it.")]
+    Answer {
+        /// The component.
+        component: String,
+        /// What is wrong with the answer.
+        reason: String,
+    },
+    /// A component's description breaks the contract.
     #[error(
-        "The exporter {component} describes itself wrongly: {problem}. Its author must correct `describe`."
+        "The component {component} describes itself wrongly: {problem}. Its author must correct `describe`."
     )]
     Description {
-        /// The exporter.
+        /// The component.
         component: String,
         /// What is wrong.
         problem: String,
@@ -300,12 +318,29 @@ pub enum ExportFailure {
         /// The exporter's own sentence.
         message: String,
     },
+    /// A transform before the exporter crashed on the batch or did not end in time, which for a mere
+    /// calculation is the same; nothing has reached the exporter.
+    #[error("{0}")]
+    TransformCrashed(RuntimeError),
+    /// A transform before the exporter could do nothing with the batch.
+    #[error("{0}")]
+    TransformFailed(RuntimeError),
     /// A fresh instance could not be made, for a reason on the side of the host.
     #[error(transparent)]
     Host(RuntimeError),
 }
 
 impl ExportFailure {
+    /// A transform before the exporter failed; nothing has reached the exporter.
+    pub fn of_transform(error: RuntimeError) -> Self {
+        match error {
+            RuntimeError::Trapped { .. }
+            | RuntimeError::OutOfMemory { .. }
+            | RuntimeError::TimedOut { .. } => Self::TransformCrashed(error),
+            other => Self::TransformFailed(other),
+        }
+    }
+
     /// An instance could not be made. The batch has not been seen by any, so whatever went wrong says
     /// nothing about its messages.
     pub(crate) fn not_started(error: RuntimeError) -> Self {

@@ -1,7 +1,8 @@
 //! Loads WebAssembly components and runs them in a sandbox.
 //!
-//! Two kinds of component exist (`wit/`): an *exporter* carries batches of messages to a
-//! destination, a *producer* is a WASI command that makes messages. This is the only crate that
+//! Three kinds of component exist (`wit/`): an *exporter* carries batches of messages to a
+//! destination, a *transform* changes them on their way there, a *producer* is a WASI command that
+//! makes messages. This is the only crate that
 //! names wasmtime; it knows nothing of how streams are kept or of the network protocol. What a
 //! component may do to streams comes in through [`StreamAccess`].
 //!
@@ -15,6 +16,7 @@
 //!
 //! [`Component::open`] makes an [`Exporter`]: one warm instance with its own memory. It is dropped
 //! after a trap, a missed deadline or growth beyond a mark, and made again by the next call.
+//! [`Component::open_transform`] makes a [`Transformer`], which lives in the same way.
 //! [`Component::run`] runs a producer to its end.
 //!
 //! # The sandbox
@@ -60,13 +62,14 @@ mod streams;
 mod testing;
 mod ticker;
 mod tls;
+mod transform;
 mod trust;
 mod work;
 
 pub use compile::{CompileCommand, compile_file};
 pub use component::{Component, ComponentKind};
 pub use credentials::{AssumedRole, AwsOptions, CredentialsSource, IotCredentials};
-pub use description::{BatchLimits, Description, Wants};
+pub use description::{BatchLimits, Description, TransformDescription, Wants};
 pub use error::{ExportFailure, RuntimeError};
 pub use exporter::{
     CancelReason, Canceled, Disposition, Exported, Exporter, ExporterSettings, Undelivered,
@@ -83,3 +86,4 @@ pub use secrets::{InvalidSecretName, Secret, SecretName, SecretSource, SecretUnr
 pub use stream_pattern::StreamPattern;
 pub use streams::{BoxFuture, Message, ReadOptions, StreamAccess, StreamError};
 pub use tls::{TlsIdentity, UnusableIdentity};
+pub use transform::{TransformOutput, TransformSettings, Transformed, Transformer};

@@ -143,11 +143,16 @@ async fn check_plugins(config: &Config, plugins: &Plugins, findings: &mut Findin
             Err(reason) => findings.wrong(reason),
         }
     }
+    for (place, step) in config.transform_steps() {
+        if let Err(reason) = plugins.transform(&step.plugin).await {
+            findings.wrong(format!("{place}: {reason}"));
+        }
+    }
     for producer in &config.producer {
         match plugins.component(&producer.component).await {
             Ok(component) if component.kind() == ComponentKind::Producer => {}
             Ok(_) => findings.wrong(format!(
-                "[[producer]] \"{}\": {} is an exporter, not a producer",
+                "[[producer]] \"{}\": {} is not a producer",
                 producer.name, producer.component
             )),
             Err(reason) => findings.wrong(format!("[[producer]] \"{}\": {reason}", producer.name)),

@@ -134,6 +134,7 @@ fn kind(component: &Component) -> &'static str {
     match component.kind() {
         ComponentKind::Exporter => "exporter",
         ComponentKind::Producer => "producer",
+        ComponentKind::Transform => "transform",
     }
 }
 

@@ -10,6 +10,7 @@ use millstream_runtime as runtime;
 use serde::Deserialize;
 
 use super::tls_identity::TlsIdentity;
+use super::transforms::TransformStep;
 use super::units::{Rate, Size, Span};
 
 /// The longest time that makes sense for one call, or for shutting down.
@@ -267,6 +268,8 @@ pub(crate) const LEAST_PART: u64 = 5 << 20;
 pub(crate) struct PluginSettings {
     pub(crate) call_interval: Option<Span>,
     pub(crate) dead_letters: Option<String>,
+    /// For the exports to this plugin that name no transforms themselves.
+    pub(crate) transforms: Vec<TransformStep>,
     pub(crate) grants: ComponentGrants,
     pub(crate) config: serde_json::Map<String, serde_json::Value>,
 }
@@ -326,6 +329,8 @@ pub(crate) struct StreamExport {
     #[serde(default)]
     pub(crate) disabled: bool,
     pub(crate) dead_letters: Option<String>,
+    #[serde(default)]
+    pub(crate) transforms: Vec<TransformStep>,
     #[serde(default)]
     pub(crate) config: serde_json::Map<String, serde_json::Value>,
 }

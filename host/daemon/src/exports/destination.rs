@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use millstream_runtime::{
     BatchLimits, BoxFuture, CancelReason, Canceled, ExportFailure, Exported, Exporter,
-    ExporterSettings, Message, Traffic,
+    ExporterSettings, Message, Traffic, TransformSettings,
 };
 use millstream_streams::Store;
 
 use super::ExportSettings;
+use super::transforms::{Transform, TransformedDestination};
 use crate::plugins::Plugins;
 use crate::stream_access::StoreAccess;
 
@@ -74,6 +75,43 @@ pub(super) struct PluginDestinations {
     pub(super) store: Store,
 }
 
+impl PluginDestinations {
+    /// Opens the transforms of an export: its own, or those of all exports to its plugin.
+    async fn transforms(
+        &self,
+        stream: &str,
+        identifier: &str,
+        settings: &ExportSettings,
+    ) -> Result<Vec<Box<dyn Transform>>, String> {
+        let plugins = &self.plugins;
+        let steps = match settings.transforms.as_slice() {
+            [] => plugins.transforms(&settings.plugin),
+            own => own,
+        };
+        let mut opened: Vec<Box<dyn Transform>> = Vec::with_capacity(steps.len());
+        for step in steps {
+            let name = &step.plugin;
+            let (component, description) = plugins.transform(name).await?;
+            let transformer = component.open_transform(
+                TransformSettings {
+                    label: format!("{name} ({stream}/{identifier})"),
+                    stream_name: stream.to_owned(),
+                    export_identifier: identifier.to_owned(),
+                    config: plugins.transform_config(step),
+                    grants: plugins.grants(name),
+                    limits: plugins.limits(),
+                    streams: StoreAccess::shared(&self.store),
+                },
+                &description,
+            );
+            opened.push(Box::new(
+                transformer.await.map_err(|error| error.to_string())?,
+            ));
+        }
+        Ok(opened)
+    }
+}
+
 impl Destinations for PluginDestinations {
     fn open<'a>(
         &'a self,
@@ -99,12 +137,20 @@ impl Destinations for PluginDestinations {
                 })
                 .await
                 .map_err(|error| error.to_string())?;
-            Ok(Opened {
+            let mut opened = Opened {
                 destination: Box::new(exporter),
                 limits: description.limits,
                 call_interval: plugins.call_interval(plugin, &description),
                 cancels: component.cancels(),
-            })
+            };
+            let transforms = self.transforms(stream, identifier, settings).await?;
+            if !transforms.is_empty() {
+                let behind =
+                    TransformedDestination::new(transforms, opened.destination, opened.limits);
+                opened.limits = behind.batch_limits();
+                opened.destination = Box::new(behind);
+            }
+            Ok(opened)
         })
     }
 

@@ -89,7 +89,9 @@ impl From<&ExportFailure> for Outcome {
             ExportFailure::Misconfigured { .. } | ExportFailure::Config { .. } => {
                 Self::Misconfigured
             }
-            ExportFailure::Trapped { .. } | ExportFailure::OutOfMemory { .. } => Self::Crashed,
+            ExportFailure::Trapped { .. }
+            | ExportFailure::OutOfMemory { .. }
+            | ExportFailure::TransformCrashed(_) => Self::Crashed,
             ExportFailure::TimedOut { .. } => Self::TimedOut,
             _ => Self::Faulty,
         }

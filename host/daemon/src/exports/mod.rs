@@ -34,6 +34,7 @@ mod settings;
 mod settle;
 mod slots;
 mod supervisor;
+mod transforms;
 
 pub(crate) use meter::{Meter, Outcome};
 pub(crate) use retry::Backoff;

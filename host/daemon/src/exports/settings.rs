@@ -49,6 +49,9 @@ pub(crate) struct ExportSettings {
     /// does not, so that the text of exports without one stays what it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) dead_letters: Option<String>,
+    /// What the messages go through first, in this order; left out where they go through nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) transforms: Vec<config::TransformStep>,
 }
 
 impl ExportSettings {
@@ -73,6 +76,7 @@ impl ExportSettings {
             priority: export.priority,
             disabled: export.disabled,
             dead_letters: export.dead_letters.clone(),
+            transforms: export.transforms.clone(),
         };
         streams::Export {
             identifier: export.identifier.clone(),
@@ -97,6 +101,7 @@ impl ExportSettings {
             priority: u8::try_from(export.priority.get()).unwrap_or(u8::MAX),
             disabled: export.disabled,
             dead_letters: None,
+            transforms: Vec::new(),
         };
         let stored = settings.to_stored();
         if Self::from_stored(&stored).is_none() {
@@ -113,9 +118,10 @@ impl ExportSettings {
 
     /// Keeps in an export that a client updates what the protocol has no field for.
     pub(crate) fn keep_unsaid(before: &streams::Export, after: &mut streams::Export) {
-        let named = Self::from_stored(&before.settings).and_then(|before| before.dead_letters);
-        if let (Some(named), Some(mut settings)) = (named, Self::from_stored(&after.settings)) {
-            settings.dead_letters = Some(named);
+        let before = Self::from_stored(&before.settings);
+        if let (Some(before), Some(mut settings)) = (before, Self::from_stored(&after.settings)) {
+            settings.dead_letters = before.dead_letters.or(settings.dead_letters);
+            settings.transforms = before.transforms;
             after.settings = settings.to_stored();
         }
     }

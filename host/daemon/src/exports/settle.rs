@@ -100,7 +100,9 @@ impl Settling {
         };
         let crashed = matches!(
             answer,
-            Err(ExportFailure::Trapped { .. } | ExportFailure::OutOfMemory { .. })
+            Err(ExportFailure::Trapped { .. }
+                | ExportFailure::OutOfMemory { .. }
+                | ExportFailure::TransformCrashed(_))
         );
         if !(crashed && group.len() == 1) {
             self.lone_crashes = 0;

@@ -20,6 +20,7 @@ fn settings(plugin: &str, dead_letters: Option<&str>) -> ExportSettings {
         priority: 10,
         disabled: false,
         dead_letters: dead_letters.map(str::to_owned),
+        transforms: Vec::new(),
     }
 }
 

@@ -277,6 +277,7 @@ impl Exports {
             priority,
             disabled: false,
             dead_letters: None,
+            transforms: Vec::new(),
         }
     }
 

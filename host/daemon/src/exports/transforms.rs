@@ -1,0 +1,297 @@
+//! The transforms of an export: what a batch becomes before its destination sees it.
+//!
+//! To the pipeline a destination behind transforms is a destination like any other: it is handed messages of
+//! the stream and answers for them. In between, each piece that goes on knows from which messages of the
+//! batch it comes, so that the answer of the destination to a piece becomes one to those messages:
+//!
+//! * A message is delivered when everything that was made of it is; one of which nothing was made is
+//!   delivered at once.
+//! * If a piece is to be tried again, so are all the messages it comes from. What else was made of them
+//!   goes out again too, with the same numbers.
+//! * If a piece is rejected, so are they, unless one of them is to be tried again first.
+//!
+//! A transform that crashes is like an exporter that does: the pipeline halves the batch until the message
+//! that is at fault stands alone.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use millstream_runtime::{
+    BatchLimits, BoxFuture, CancelReason, Canceled, Disposition, ExportFailure, Exported, Message,
+    Traffic, Transformed, Transformer, Undelivered,
+};
+
+use super::destination::Destination;
+
+/// Changes batches.
+pub(super) trait Transform: Send {
+    /// What becomes of a batch; see [`Transformer::transform`].
+    fn transform<'a>(
+        &'a mut self,
+        batch: &'a [Message],
+    ) -> BoxFuture<'a, Result<Transformed, ExportFailure>>;
+
+    /// The most outputs that have the same last source; at least 1.
+    fn most_outputs(&self) -> u32;
+
+    /// Gives back the memory that it needs only while it works.
+    fn rest(&mut self);
+}
+
+impl Transform for Transformer {
+    fn transform<'a>(
+        &'a mut self,
+        batch: &'a [Message],
+    ) -> BoxFuture<'a, Result<Transformed, ExportFailure>> {
+        Box::pin(async move {
+            let transformed = Self::transform(self, batch).await;
+            transformed.map_err(ExportFailure::of_transform)
+        })
+    }
+
+    fn most_outputs(&self) -> u32 {
+        Self::most_outputs(self)
+    }
+
+    fn rest(&mut self) {
+        Self::rest(self);
+    }
+}
+
+/// A destination behind transforms.
+pub(super) struct TransformedDestination {
+    transforms: Vec<Box<dyn Transform>>,
+    destination: Box<dyn Destination>,
+    /// The largest batch that the destination takes.
+    limits: BatchLimits,
+}
+
+/// A message on its way through the transforms.
+struct Piece {
+    /// The places in the batch of the messages it comes from, ascending.
+    sources: Vec<usize>,
+    message: Message,
+}
+
+/// What is known of the messages of a batch that are not delivered.
+#[derive(Default)]
+struct Verdicts(BTreeMap<usize, (Disposition, String)>);
+
+impl Verdicts {
+    /// Of the messages that a piece comes from. That one is to be tried again outweighs that it is
+    /// rejected, and the first reason stays.
+    fn judge(&mut self, sources: &[usize], disposition: Disposition, reason: &str) {
+        for source in sources {
+            let verdict = self
+                .0
+                .entry(*source)
+                .or_insert_with(|| (disposition, reason.to_owned()));
+            if (verdict.0, disposition) == (Disposition::Reject, Disposition::Retry) {
+                *verdict = (disposition, reason.to_owned());
+            }
+        }
+    }
+
+    fn into_undelivered(self) -> Vec<Undelivered> {
+        let verdicts = self.0.into_iter();
+        verdicts
+            .map(|(index, (disposition, reason))| Undelivered {
+                index,
+                disposition,
+                reason,
+            })
+            .collect()
+    }
+}
+
+impl TransformedDestination {
+    /// A destination that takes batches of this size at most, behind transforms in their order.
+    pub(super) fn new(
+        transforms: Vec<Box<dyn Transform>>,
+        destination: Box<dyn Destination>,
+        limits: BatchLimits,
+    ) -> Self {
+        Self {
+            transforms,
+            destination,
+            limits,
+        }
+    }
+
+    /// The batch that is handed over may be larger than what the destination takes: what it becomes is
+    /// what counts. The number of messages stays, so that a batch takes no longer to fill.
+    pub(super) fn batch_limits(&self) -> BatchLimits {
+        /// More than any message has (protocol specification, section 3.4).
+        const ANY_MESSAGE: u64 = 16 << 20;
+        BatchLimits {
+            max_messages: self.limits.max_messages,
+            max_batch_bytes: self.limits.max_batch_bytes.max(ANY_MESSAGE),
+            max_message_bytes: ANY_MESSAGE,
+        }
+    }
+
+    async fn export_transformed(&mut self, batch: &[Message]) -> Result<Exported, ExportFailure> {
+        let mut verdicts = Verdicts::default();
+        let pieces = self.transform(batch, &mut verdicts).await?;
+        let mut exported = Exported::default();
+        let mut rest = pieces.as_slice();
+        let mut has_called = false;
+        while !rest.is_empty() {
+            let (call, later) = rest.split_at(self.fit(rest));
+            let messages: Vec<_> = call.iter().map(|piece| piece.message.clone()).collect();
+            match self.destination.export(&messages).await {
+                Ok(answer) => {
+                    for one in answer.undelivered {
+                        if let Some(piece) = call.get(one.index) {
+                            verdicts.judge(&piece.sources, one.disposition, &one.reason);
+                        }
+                    }
+                    exported.in_progress = answer.in_progress.or(exported.in_progress);
+                }
+                Err(failure) if !has_called => return Err(failure),
+                Err(failure) => {
+                    // What went out before it is settled; this goes again without it.
+                    let reason = failure.to_string();
+                    for piece in rest {
+                        verdicts.judge(&piece.sources, Disposition::Retry, &reason);
+                    }
+                    break;
+                }
+            }
+            has_called = true;
+            rest = later;
+        }
+        exported.undelivered = verdicts.into_undelivered();
+        Ok(exported)
+    }
+
+    /// Leads a batch through all transforms; what cannot go on is judged.
+    async fn transform(
+        &mut self,
+        batch: &[Message],
+        verdicts: &mut Verdicts,
+    ) -> Result<Vec<Piece>, ExportFailure> {
+        let mut pieces: Vec<Piece> = batch
+            .iter()
+            .enumerate()
+            .map(|(place, message)| Piece {
+                sources: vec![place],
+                message: message.clone(),
+            })
+            .collect();
+        for transform in &mut self.transforms {
+            let messages: Vec<_> = pieces.iter().map(|piece| piece.message.clone()).collect();
+            let transformed = transform.transform(&messages).await?;
+            for (index, reason) in &transformed.rejected {
+                if let Some(piece) = pieces.get(*index) {
+                    verdicts.judge(&piece.sources, Disposition::Reject, reason);
+                }
+            }
+            pieces = combine(&pieces, transformed, transform.most_outputs().into());
+        }
+        let most = self.limits.max_message_bytes;
+        pieces.retain(|piece| {
+            let size = piece.message.payload.len() as u64;
+            if size > most {
+                let reason = format!(
+                    "it becomes a message of {size} bytes, more than the plugin takes ({most})"
+                );
+                verdicts.judge(&piece.sources, Disposition::Reject, &reason);
+            }
+            size <= most
+        });
+        Ok(pieces)
+    }
+
+    /// How many pieces from the front make the next call: at least one, for none is too large alone.
+    fn fit(&self, pieces: &[Piece]) -> usize {
+        let most = usize::try_from(self.limits.max_messages).unwrap_or(usize::MAX);
+        let mut room = self.limits.max_batch_bytes;
+        let fitting = pieces.iter().take(most).take_while(|piece| {
+            match room.checked_sub(piece.message.payload.len() as u64) {
+                Some(left) => {
+                    room = left;
+                    true
+                }
+                None => false,
+            }
+        });
+        fitting.count().max(1)
+    }
+}
+
+/// The pieces that a transform has made of others. Where it may make several of one, their numbers are
+/// spread (`wit/transform.wit`), so that none comes twice and a repeat has the same.
+fn combine(pieces: &[Piece], transformed: Transformed, most_outputs: u64) -> Vec<Piece> {
+    let mut made: Vec<Piece> = Vec::with_capacity(transformed.outputs.len());
+    let (mut last_before, mut place) = (usize::MAX, 0);
+    for output in transformed.outputs {
+        let from = || output.sources.iter().filter_map(|index| pieces.get(*index));
+        let (Some(last), Some(index)) = (from().next_back(), output.sources.last()) else {
+            continue;
+        };
+        place = if *index == last_before { place + 1 } else { 0 };
+        last_before = *index;
+        let mut sources: Vec<_> = from()
+            .flat_map(|piece| piece.sources.iter().copied())
+            .collect();
+        sources.sort_unstable();
+        sources.dedup();
+        let number = last.message.sequence_number;
+        made.push(Piece {
+            sources,
+            message: Message {
+                sequence_number: number.saturating_mul(most_outputs).saturating_add(place),
+                ingest_time: last.message.ingest_time,
+                payload: output.payload,
+            },
+        });
+    }
+    made
+}
+
+impl Destination for TransformedDestination {
+    fn export<'a>(
+        &'a mut self,
+        batch: &'a [Message],
+    ) -> BoxFuture<'a, Result<Exported, ExportFailure>> {
+        Box::pin(self.export_transformed(batch))
+    }
+
+    /// The destination has never seen the messages as they stand in the stream, so it is told their
+    /// numbers only.
+    fn cancel<'a>(
+        &'a mut self,
+        messages: &'a [Canceled],
+        reason: CancelReason,
+    ) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(async move {
+            let unseen: Vec<_> = messages
+                .iter()
+                .map(|message| Canceled {
+                    sequence_number: message.sequence_number,
+                    payload: None,
+                })
+                .collect();
+            self.destination.cancel(&unseen, reason).await
+        })
+    }
+
+    fn rest(&mut self) {
+        for transform in &mut self.transforms {
+            transform.rest();
+        }
+        self.destination.rest();
+    }
+
+    fn remembered(&self) -> Option<&Arc<[u8]>> {
+        self.destination.remembered()
+    }
+
+    fn traffic(&self) -> Traffic {
+        self.destination.traffic()
+    }
+}
