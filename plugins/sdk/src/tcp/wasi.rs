@@ -281,8 +281,10 @@ fn handshake(
 /// Waits for a pollable; an error if the time limit is reached before.
 fn wait(pollable: &Pollable, deadline: Instant) -> io::Result<()> {
     let rest = u64::try_from(rest(deadline)?.as_nanos()).unwrap_or(u64::MAX);
-    poll(&[pollable, &subscribe_duration(rest)]);
-    match pollable.ready() {
+    // What the poll says counts. To ask the pollable again is to ask the host's executor, which may say no
+    // only because this task has had its share for now.
+    let ready = poll(&[pollable, &subscribe_duration(rest)]);
+    match ready.contains(&0) {
         true => Ok(()),
         false => Err(io::ErrorKind::TimedOut.into()),
     }
