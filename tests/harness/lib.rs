@@ -1,11 +1,8 @@
 //! What behaviour tests stand on: the real program ([`Host`]), the official SDK ([`python`]), a real
 //! emulator ([`Emulator`]), real servers ([`Nats`], [`Mosquitto`]), a cluster of Kafka brokers ([`Kafka`]),
-//! destinations that answer as they are told ([`HttpSink`], and [`Sink`] in the words of Kinesis), a line
-//! to a real peer that a test can spoil ([`Line`]), and a client that can send what no SDK sends
-//! ([`RawClient`]).
-//! emulator ([`Emulator`]), destinations that answer as they are told ([`HttpSink`], and [`Sink`] in
-//! the words of Kinesis), a strict stand-in for S3 ([`S3Server`]), a line to a real peer that a test can spoil ([`Line`]), and a client that can
-//! send what no SDK sends ([`RawClient`]).
+//! destinations that answer as they are told ([`HttpSink`], and [`Sink`] in the words of Kinesis), a strict
+//! stand-in for S3 ([`S3Server`]), a line to a real peer that a test can spoil ([`Line`]), and a client that
+//! can send what no SDK sends ([`RawClient`]).
 //!
 //! `cargo xtask test` builds the program and the components before it runs the tests, and installs
 //! the Python packages. Everything listens on free ports of the loopback interface, and ends with the
