@@ -113,7 +113,11 @@ impl Plugins {
     }
 
     /// The file of a plugin. A name may come from a client, so it must not lead out of the folder.
-    fn path(&self, name: &str) -> Result<PathBuf, String> {
+    ///
+    /// # Errors
+    ///
+    /// A sentence for the operator, if it is no name.
+    pub(crate) fn path(&self, name: &str) -> Result<PathBuf, String> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
         if name.is_empty() || name.starts_with('.') || !name.bytes().all(plain) {
             return Err(format!(
@@ -161,12 +165,17 @@ impl Plugins {
         &self.folder
     }
 
+    /// Loads a file wherever it lies.
+    pub(crate) async fn load_file(&self, path: &Path) -> Result<Component, RuntimeError> {
+        self.runtime.load(path).await
+    }
+
     /// Loads and, for an exporter, describes a file wherever it lies.
     pub(crate) async fn inspect(
         &self,
         path: &Path,
     ) -> Result<(Component, Option<Description>), RuntimeError> {
-        let component = self.runtime.load(path).await?;
+        let component = self.load_file(path).await?;
         let description = match component.kind() {
             ComponentKind::Exporter => Some(component.describe(self.limits).await?),
             ComponentKind::Producer => None,
