@@ -17,7 +17,8 @@
 //! * [`status`] is a picture of all of it, [`http`] shows it to whoever asks.
 //! * [`config`] is the file that operators write, [`cli`] what they type, [`client`] how the command
 //!   line speaks to a running host, [`logging`] what they read; [`process`]
-//!   keeps the process small; [`time`] is what exports go by.
+//!   keeps the process small; [`time`] is what exports go by; [`replace`] writes files at once or not at
+//!   all.
 
 mod access;
 mod cli;
@@ -30,6 +31,7 @@ mod logging;
 mod plugins;
 mod process;
 mod producers;
+mod replace;
 mod server;
 mod service;
 mod status;

@@ -96,8 +96,21 @@ impl Plugins {
         name: &str,
     ) -> Result<(Component, TransformDescription), String> {
         let component = self.component(name).await?;
+        let description = self.describe_transform(&component).await?;
+        Ok((component, description))
+    }
+
+    /// Asks a transform to describe itself.
+    ///
+    /// # Errors
+    ///
+    /// A sentence for the operator.
+    pub(crate) async fn describe_transform(
+        &self,
+        component: &Component,
+    ) -> Result<TransformDescription, String> {
         let description = component.describe_transform(self.limits).await;
-        Ok((component, description.map_err(|error| error.to_string())?))
+        description.map_err(|error| error.to_string())
     }
 
     /// What the messages of all exports to a plugin go through that name nothing themselves.
@@ -135,7 +148,11 @@ impl Plugins {
     }
 
     /// The file of a plugin. A name may come from a client, so it must not lead out of the folder.
-    fn path(&self, name: &str) -> Result<PathBuf, String> {
+    ///
+    /// # Errors
+    ///
+    /// A sentence for the operator, if it is no name.
+    pub(crate) fn path(&self, name: &str) -> Result<PathBuf, String> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
         if name.is_empty() || name.starts_with('.') || !name.bytes().all(plain) {
             return Err(format!(
@@ -183,12 +200,17 @@ impl Plugins {
         &self.folder
     }
 
+    /// Loads a file wherever it lies.
+    pub(crate) async fn load_file(&self, path: &Path) -> Result<Component, RuntimeError> {
+        self.runtime.load(path).await
+    }
+
     /// Loads and, for an exporter, describes a file wherever it lies.
     pub(crate) async fn inspect(
         &self,
         path: &Path,
     ) -> Result<(Component, Option<Description>), RuntimeError> {
-        let component = self.runtime.load(path).await?;
+        let component = self.load_file(path).await?;
         let description = match component.kind() {
             ComponentKind::Exporter => Some(component.describe(self.limits).await?),
             ComponentKind::Producer | ComponentKind::Transform => None,

@@ -24,6 +24,10 @@ use crate::sandbox::Sandbox;
 use crate::state::State;
 use crate::transform::{TransformSettings, Transformer};
 
+/// The version of the contract (`wit/`) that this host speaks.
+pub const CONTRACT_VERSION: &str = "0.1.0";
+/// The package of the contract.
+const PACKAGE: &str = "millstream:plugin/";
 /// The interface that makes a component an exporter.
 const EXPORTER: &str = "millstream:plugin/exporter@0.1.0";
 /// The interface of exporters that want to know of canceled messages.
@@ -73,6 +77,8 @@ struct Inner {
     name: String,
     origin: Origin,
     imports: Vec<String>,
+    /// The interface by which the host calls it.
+    interface: String,
     program: Program,
 }
 
@@ -130,9 +136,10 @@ impl Component {
                 reason,
             }
         })?;
+        let interface = interface.to_owned();
         let shape = |error: wasmtime::Error| RuntimeError::ContractShape {
             component: name.clone(),
-            interface: interface.to_owned(),
+            interface: interface.clone(),
             reason: format!("{error:#}"),
         };
         let program = match kind {
@@ -164,6 +171,7 @@ impl Component {
             name,
             origin,
             imports,
+            interface,
             program,
         };
         Ok(Self {
@@ -203,6 +211,41 @@ impl Component {
     /// The interfaces it imports, such as `wasi:http/outgoing-handler@0.2.0`, in order.
     pub fn imports(&self) -> &[String] {
         &self.inner.imports
+    }
+
+    /// The version of the contract that it was built against; none for a command that takes nothing of
+    /// the contract.
+    pub fn contract_version(&self) -> Option<&str> {
+        let imports = self.imports().iter().map(String::as_str);
+        std::iter::once(self.inner.interface.as_str())
+            .chain(imports)
+            .find(|interface| interface.starts_with(PACKAGE))
+            .map(|interface| split_version(interface).1)
+    }
+
+    /// The worlds that it is of, such as `millstream:plugin/exporter-plugin@0.1.0`.
+    pub fn worlds(&self) -> Vec<String> {
+        let of_contract = |world: &str, version: &str| format!("{PACKAGE}{world}@{version}");
+        match (self.kind(), self.contract_version()) {
+            (ComponentKind::Exporter, version) => {
+                let version = version.unwrap_or_default();
+                let mut worlds = vec![of_contract("exporter-plugin", version)];
+                if self.cancels() {
+                    worlds.push(of_contract("canceling-plugin", version));
+                }
+                worlds
+            }
+            (ComponentKind::Transform, version) => {
+                vec![of_contract("transform-plugin", version.unwrap_or_default())]
+            }
+            (ComponentKind::Producer, Some(version)) => {
+                vec![of_contract("producer-plugin", version)]
+            }
+            (ComponentKind::Producer, None) => {
+                let version = split_version(&self.inner.interface).1;
+                vec![format!("wasi:cli/command@{version}")]
+            }
+        }
     }
 
     pub(crate) fn runtime(&self) -> &Runtime {

@@ -166,6 +166,16 @@ impl Exporter {
         if batch.is_empty() {
             return Ok(Exported::default());
         }
+        self.export_as_it_is(batch).await
+    }
+
+    /// The same, and an empty batch is handed over too, which the contract rules out: for whoever
+    /// wants to know whether an exporter survives a mistake of its host.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::export`].
+    pub async fn export_as_it_is(&mut self, batch: &[Message]) -> Result<Exported, ExportFailure> {
         // Taken out, so that an instance whose call is cut short is never entered again.
         let mut instance = match self.instance.take() {
             Some(instance) => instance,
@@ -232,6 +242,13 @@ impl Exporter {
     /// stays, connections that the instance holds end.
     pub fn rest(&mut self) {
         self.instance = None;
+    }
+
+    /// The memory of the instance in bytes, all linear memories and tables together; none if there is
+    /// no instance at this moment. It never shrinks while an instance lives.
+    pub fn memory(&self) -> Option<u64> {
+        let instance = self.instance.as_ref()?;
+        Some(instance.store.data().limiter.used())
     }
 
     /// What the export remembers: it has to be kept with its place in the stream, and handed over when

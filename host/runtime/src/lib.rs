@@ -67,7 +67,7 @@ mod trust;
 mod work;
 
 pub use compile::{CompileCommand, compile_file};
-pub use component::{Component, ComponentKind};
+pub use component::{CONTRACT_VERSION, Component, ComponentKind};
 pub use credentials::{AssumedRole, AwsOptions, CredentialsSource, IotCredentials};
 pub use description::{BatchLimits, Description, TransformDescription, Wants};
 pub use error::{ExportFailure, RuntimeError};

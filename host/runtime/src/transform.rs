@@ -167,6 +167,13 @@ impl Transformer {
         }
     }
 
+    /// The memory of the instance in bytes, all linear memories and tables together; none if there is
+    /// no instance at this moment. It never shrinks while an instance lives.
+    pub fn memory(&self) -> Option<u64> {
+        let instance = self.instance.as_ref()?;
+        Some(instance.store.data().limiter.used())
+    }
+
     /// Gives the memory of the instance back; the next call makes a new one.
     pub fn rest(&mut self) {
         self.instance = None;

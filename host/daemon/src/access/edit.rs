@@ -3,21 +3,23 @@
 //! The text is changed only where it has to be, so that what people have written stays. Before a
 //! changed text replaces the file it is read back and compared with what was meant.
 
-use std::fs::{File, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
+use std::fs::File;
 use std::path::Path;
 
 use millstream_protocol::Name;
 
 use super::{ClientsFile, Entry, Right, Rights, Token};
 use crate::config::ConfigProblem;
+use crate::replace::replace;
 
 /// What a new file begins with.
 const HEAD: &str = "\
 # The clients of a Millstream host, which takes up changes within two seconds. `millstream client`
 # adds and removes them; names of streams may be edited here, with * for any run of characters.
 ";
+
+/// Only its owner may read the file.
+const MODE: u32 = 0o600;
 
 /// Why the file of clients was not changed.
 #[derive(Debug, thiserror::Error)]
@@ -142,7 +144,7 @@ impl ClientsFile {
                 )));
             }
         }
-        replace(path, &text).map_err(unwritable)?;
+        replace(path, text.as_bytes(), MODE).map_err(unwritable)?;
         folder.sync_all().map_err(unwritable)
     }
 }
@@ -173,31 +175,4 @@ fn table(name: &Name, token: &Token, rights: &Rights) -> String {
         text.push_str(&format!("{} = [{}]\n", right.key(), patterns.join(", ")));
     }
     text
-}
-
-/// Puts a new file in the place of an old one, so that whoever reads sees one or the other. Only its
-/// owner may read it.
-fn replace(path: &Path, text: &str) -> std::io::Result<()> {
-    let mut new = path.as_os_str().to_owned();
-    new.push(".new");
-    // One that a crash has left is of no use, and may have other permissions.
-    let _ = std::fs::remove_file(&new);
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&new)?;
-    if let Ok(old) = std::fs::metadata(path) {
-        // The host has to be able to read what an administrator wrote. Where this is not allowed,
-        // the host reports it.
-        let _ = fchown(&file, Some(old.uid()), Some(old.gid()));
-    }
-    let written = file
-        .write_all(text.as_bytes())
-        .and_then(|()| file.sync_all())
-        .and_then(|()| std::fs::rename(&new, path));
-    if written.is_err() {
-        let _ = std::fs::remove_file(&new);
-    }
-    written
 }

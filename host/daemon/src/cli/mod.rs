@@ -4,6 +4,7 @@ mod check;
 mod client;
 mod export;
 mod init;
+mod new;
 mod output;
 mod plugin;
 mod run;
@@ -74,9 +75,11 @@ enum Command {
     /// See how exports fare, and send again what they rejected
     #[command(subcommand)]
     Export(export::ExportCommand),
-    /// Look at plugins
+    /// Look at plugins, add them, and build and test those of one's own
     #[command(subcommand)]
     Plugin(plugin::PluginCommand),
+    /// Write a small project that becomes a plugin
+    New(new::New),
     /// Say which clients may connect, and what they may do
     #[command(subcommand)]
     Client(client::ClientCommand),
@@ -151,8 +154,10 @@ pub(crate) fn main() -> ExitCode {
 }
 
 fn start(command: &Command, common: &Common) -> Result<(), Failed> {
-    if let Command::Init(init) = command {
-        return init.run(common.config.as_deref());
+    match command {
+        Command::Init(init) => return init.run(common.config.as_deref()),
+        Command::New(new) => return new.run(),
+        _ => {}
     }
     let config = Config::load(common.config.as_deref())?;
     let quiet = if matches!(command, Command::Run) {
@@ -179,9 +184,9 @@ fn start(command: &Command, common: &Common) -> Result<(), Failed> {
             Command::Status(status) => status.run(&config).await,
             Command::Stream(stream) => stream.run(&config).await,
             Command::Export(export) => export.run(&config).await,
-            Command::Plugin(plugin) => plugin.run(&config).await,
+            Command::Plugin(plugin) => plugin.run(&config, common.config.as_deref()).await,
             Command::Client(client) => client.run(&config),
-            Command::Init(_) | Command::Compile { .. } => Ok(()),
+            Command::Init(_) | Command::New(_) | Command::Compile { .. } => Ok(()),
         }
     });
     // A blocking read that is still under way must not hold up the end.
@@ -191,9 +196,7 @@ fn start(command: &Command, common: &Common) -> Result<(), Failed> {
 
 /// The runtime for components, with its cache in the data folder.
 fn components(config: &Config) -> Result<Runtime, String> {
-    let program = std::env::current_exe()
-        .map_err(|error| format!("cannot find this program's own file: {error}"))?;
-    let cache_dir = match &config.plugins.cache {
+    let cache = match &config.plugins.cache {
         Some(folder) => config.path(folder),
         None => {
             let data = config.path(&config.storage.folder);
@@ -201,6 +204,34 @@ fn components(config: &Config) -> Result<Runtime, String> {
             data.join("native-code")
         }
     };
+    components_in(config, cache)
+}
+
+/// The same for commands that need no host. Where there is no data folder none is made: authors work in
+/// folders of their own, and the cache is then where caches of this user are.
+fn components_for_authors(config: &Config) -> Result<Runtime, String> {
+    let is_host = config.path(&config.storage.folder).is_dir();
+    let of_user = std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")));
+    match of_user {
+        Some(caches) if !is_host && config.plugins.cache.is_none() => {
+            let ours = caches.join("millstream");
+            std::fs::create_dir_all(&ours).map_err(|error| {
+                format!(
+                    "the folder {} cannot be made: {error}; set XDG_CACHE_HOME to one that can",
+                    ours.display()
+                )
+            })?;
+            components_in(config, ours.join("native-code"))
+        }
+        _ => components(config),
+    }
+}
+
+fn components_in(config: &Config, cache_dir: PathBuf) -> Result<Runtime, String> {
+    let program = std::env::current_exe()
+        .map_err(|error| format!("cannot find this program's own file: {error}"))?;
     Runtime::new(RuntimeOptions {
         cache_dir,
         compiler: CompileCommand {

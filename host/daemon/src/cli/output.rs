@@ -7,6 +7,12 @@ pub(super) fn line(text: impl AsRef<str>) {
     end_without_reader(writeln!(std::io::stdout(), "{}", text.as_ref()));
 }
 
+/// Prints a question; the answer is written behind it.
+pub(super) fn question(text: &str) {
+    let mut stdout = std::io::stdout();
+    end_without_reader(write!(stdout, "{text}").and_then(|()| stdout.flush()));
+}
+
 /// Prints bytes on standard output.
 pub(super) fn bytes(bytes: &[u8]) {
     end_without_reader(std::io::stdout().write_all(bytes));

@@ -7,6 +7,7 @@
 
 mod aws;
 mod dead_letters;
+mod edit;
 mod environment;
 mod problem;
 mod secrets;
@@ -21,11 +22,12 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 pub(crate) use aws::Aws;
+pub(crate) use edit::Edit;
 pub(crate) use problem::{ConfigProblem, nearest};
 pub(crate) use secrets::Secret;
 pub(crate) use sections::{
-    Exports, Http, Log, LogFormat, LogLevel, OnFull, Persistence, PluginSettings, Plugins,
-    Producer, Restart, Storage, Stream, StreamExport,
+    ComponentGrants, Exports, Http, Log, LogFormat, LogLevel, OnFull, Persistence, PluginSettings,
+    Plugins, Producer, Restart, Storage, Stream, StreamExport,
 };
 pub(crate) use server::{Authentication, Server};
 pub(crate) use transforms::TransformStep;
@@ -93,6 +95,19 @@ impl Config {
             .check()
             .map_err(|reason| ConfigProblem::invalid(path, reason))?;
         Ok(config)
+    }
+
+    /// Whether a text could be the file, without what the environment says.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigProblem`], which names file, line and remedy.
+    pub(crate) fn check_text(path: &Path, text: &str) -> Result<(), ConfigProblem> {
+        let mut config = Self::parse(path, text)?;
+        config.base = path.parent().map(Path::to_path_buf).unwrap_or_default();
+        config
+            .check()
+            .map_err(|reason| ConfigProblem::invalid(path, reason))
     }
 
     fn parse(path: &Path, text: &str) -> Result<Self, ConfigProblem> {

@@ -33,6 +33,30 @@ async fn a_command_is_a_producer_and_cannot_be_opened() {
 }
 
 #[test]
+fn a_component_says_of_which_worlds_and_of_which_contract_it_is() {
+    let host = Host::new();
+    let exporter = host.link(&testing::canceling()).unwrap();
+    assert_eq!(
+        exporter.worlds(),
+        [
+            "millstream:plugin/exporter-plugin@0.1.0",
+            "millstream:plugin/canceling-plugin@0.1.0"
+        ]
+    );
+    assert_eq!(exporter.contract_version(), Some(CONTRACT_VERSION));
+    let producer = host.link(&testing::producer("")).unwrap();
+    let worlds = producer.worlds();
+    assert!(worlds[0].starts_with("wasi:cli/command@0.2."), "{worlds:?}");
+    assert_eq!(producer.contract_version(), None);
+}
+
+#[test]
+fn the_version_of_the_contract_is_the_one_that_stands_in_it() {
+    let package = format!("package millstream:plugin@{CONTRACT_VERSION};");
+    assert!(include_str!("../../../../wit/types.wit").contains(&package));
+}
+
+#[test]
 fn a_component_without_an_entry_is_refused() {
     let error = Host::new().link(&exporting(&["a:b/c"])).unwrap_err();
     assert!(matches!(error, RuntimeError::NoEntry { .. }), "{error}");

@@ -55,6 +55,17 @@ async fn a_batch_that_is_delivered_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn memory_is_that_of_the_instance_and_there_is_none_at_rest() {
+    let mut exporter = open(settings()).await;
+    let before = exporter.memory().unwrap();
+    assert!(before >= 2 << 16, "{before}");
+    exporter.export(&batch("g")).await.unwrap();
+    assert_eq!(exporter.memory(), Some(before + (4 << 20)));
+    exporter.rest();
+    assert_eq!(exporter.memory(), None);
+}
+
+#[tokio::test]
 async fn an_undelivered_message_comes_back_with_its_reason() {
     let mut exporter = open(settings()).await;
     let undelivered = exporter.export(&batch("r")).await.unwrap().undelivered;

@@ -1,0 +1,154 @@
+//! The checks of producers: commands that make messages.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use millstream_runtime::{ProducerEnd, ProducerSettings, RuntimeError, StdoutTo, StreamPattern};
+use tokio::sync::watch;
+
+use crate::journal::{Event, Finding, Journal, fails, holds, not_applicable};
+use crate::stage::Stage;
+use crate::words::{count, quoted, time};
+
+/// The stream that takes the lines of the standard output.
+const LINES: &str = "standard output";
+/// How long a producer may take to end after it was asked to: what a host gives it.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// How a run went.
+struct Run {
+    /// The end, if it came before the producer was asked.
+    early: Option<Result<ProducerEnd, RuntimeError>>,
+    ran_for: Duration,
+    /// The end after it was asked, and how long that took; none if it did not end in time.
+    late: Option<(Result<ProducerEnd, RuntimeError>, Duration)>,
+}
+
+/// Runs the producer once and looks at what it did.
+pub(crate) async fn run(stage: &Stage, journal: &mut Journal<'_>) {
+    let observer = journal.observer();
+    let observed = async {
+        let run = observe(stage, observer).await;
+        start(&run).map(|(sentence, ())| (sentence, run))
+    };
+    let Some(run) = journal.check("start", observed).await else {
+        journal.leave_out(&["messages", "end"], "It did not run.");
+        return;
+    };
+    journal.check("messages", async { messages(stage, &run) }).await;
+    journal.check("end", async { end(stage, &run) }).await;
+}
+
+async fn observe(stage: &Stage, observer: &dyn Fn(Event<'_>)) -> Run {
+    let component = &stage.component;
+    let mut args = vec![component.name().to_owned()];
+    args.extend(stage.options.args.iter().cloned());
+    let mut grants = stage.grants();
+    grants.append.push(StreamPattern::new("*"));
+    grants.read.push(StreamPattern::new("*"));
+    let settings = ProducerSettings {
+        label: format!("{} (kit)", component.name()),
+        args,
+        env: Vec::new(),
+        grants,
+        limits: stage.options.limits,
+        streams: Arc::clone(&stage.streams) as _,
+        stdout: StdoutTo::Stream(LINES.into()),
+    };
+    let (stop, stopped) = watch::channel(false);
+    let started = Instant::now();
+    let running = component.run(settings, stopped);
+    tokio::pin!(running);
+    let until = tokio::time::sleep(stage.options.run_for);
+    tokio::pin!(until);
+    let mut second = tokio::time::interval(Duration::from_secs(1));
+    let early = loop {
+        tokio::select! {
+            end = &mut running => break Some(end),
+            () = &mut until => break None,
+            _ = second.tick() => {
+                let appended: u64 = stage.streams.names().iter().map(|name| stage.streams.appended(name)).sum();
+                observer(Event::Progress(&count(appended, "message")));
+            }
+        }
+    };
+    let ran_for = started.elapsed();
+    let late = match early {
+        Some(_) => None,
+        None => {
+            let asked = Instant::now();
+            stop.send_replace(true);
+            let end = tokio::time::timeout(GRACE, running).await;
+            end.ok().map(|end| (end, asked.elapsed()))
+        }
+    };
+    Run {
+        early,
+        ran_for,
+        late,
+    }
+}
+
+fn start(run: &Run) -> Finding {
+    let after = time(run.ran_for);
+    match &run.early {
+        None => holds(format!("It runs; after {after} it is asked to end.")),
+        Some(Ok(ProducerEnd::Finished)) => {
+            holds(format!("It ran, and ended well by itself after {after}."))
+        }
+        Some(Ok(ProducerEnd::Failed { code })) => fails(format!(
+            "It ended by itself after {after} with the exit code {code}. Its lines on standard error \
+             are shown with --log-level info; arguments are given behind `--`."
+        )),
+        Some(Err(error)) => fails(error.to_string()),
+    }
+}
+
+fn messages(stage: &Stage, run: &Run) -> Finding {
+    let names = stage.streams.names();
+    let counted = names.iter().map(|name| {
+        let number = stage.streams.appended(name);
+        let last = stage.streams.last(name);
+        let last = last.map_or_else(String::new, |last| {
+            format!(", the last {}", quoted(&String::from_utf8_lossy(&last)))
+        });
+        match name.as_str() {
+            LINES => format!("{} on its standard output{last}", count(number, "line")),
+            name => format!("{} to the stream `{name}`{last}", count(number, "message")),
+        }
+    });
+    let counted: Vec<_> = counted.collect();
+    if counted.is_empty() {
+        return fails(format!(
+            "In {} it wrote no line and appended nothing. Give it what it needs as arguments behind `--`, \
+             or more time with --run-for.",
+            time(run.ran_for)
+        ));
+    }
+    holds(format!("In {}: {}.", time(run.ran_for), counted.join("; ")))
+}
+
+fn end(stage: &Stage, run: &Run) -> Finding {
+    let appends = stage.streams.names().iter().any(|name| name != LINES);
+    match &run.late {
+        _ if run.early.is_some() => not_applicable("It ended before it was asked to."),
+        Some((Ok(ProducerEnd::Finished), took)) => {
+            holds(format!("Asked to end, it ended well within {}.", time(*took)))
+        }
+        Some((Ok(ProducerEnd::Failed { code }), took)) => fails(format!(
+            "Asked to end, it ended after {} with the exit code {code}, which a host takes for a failure. \
+             When `append` answers `unavailable`, end with success.",
+            time(*took)
+        )),
+        Some((Err(error), _)) => fails(format!("Asked to end, it failed: {error}")),
+        None if !appends => not_applicable(
+            "It only writes lines, and only `append` can tell it that the host shuts down; a host cuts it \
+             off.",
+        ),
+        None => fails(format!(
+            "It did not end within {} after it was asked to, and a host would cut it off. Look at the \
+             result of each `append`: a host that shuts down answers `unavailable`.",
+            time(GRACE)
+        )),
+    }
+}
