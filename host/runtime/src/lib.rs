@@ -41,6 +41,7 @@ mod description;
 mod engine;
 mod error;
 mod exporter;
+mod file;
 mod grants;
 mod guest;
 mod http;

@@ -13,6 +13,7 @@ mod secrets;
 mod sections;
 mod server;
 mod tls_identity;
+mod trust;
 mod units;
 
 use std::path::{Path, PathBuf};
@@ -27,6 +28,7 @@ pub(crate) use sections::{
     Producer, Restart, Storage, Stream, StreamExport,
 };
 pub(crate) use server::{Authentication, Server};
+pub(crate) use trust::{Hash, TrustedKey};
 pub(crate) use units::Span;
 
 /// The sample that `millstream init` writes. Every key is in it, which a test holds true.

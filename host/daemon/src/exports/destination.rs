@@ -8,9 +8,10 @@ use millstream_runtime::{
     ExporterSettings, Message, Traffic,
 };
 use millstream_streams::Store;
+use tokio::sync::watch;
 
 use super::ExportSettings;
-use crate::plugins::Plugins;
+use crate::plugins::{Plugins, Standing, VersionId};
 use crate::stream_access::StoreAccess;
 
 /// Opens destinations.
@@ -26,6 +27,9 @@ pub(super) trait Destinations: Send + Sync {
         remembered: Option<Arc<[u8]>>,
     ) -> BoxFuture<'a, Result<Opened, String>>;
 
+    /// How a plugin stands, from now on: which version [`Self::open`] would open, or why none.
+    fn follow(&self, plugin: &str) -> watch::Receiver<Standing>;
+
     /// Whether a plugin wants to be told of messages that are not exported.
     ///
     /// The error is a sentence for the operator.
@@ -35,6 +39,8 @@ pub(super) trait Destinations: Send + Sync {
 /// An open destination.
 pub(super) struct Opened {
     pub(super) destination: Box<dyn Destination>,
+    /// The version of the plugin that it is.
+    pub(super) id: VersionId,
     /// The largest batch it takes.
     pub(super) limits: BatchLimits,
     /// The least time between two calls.
@@ -84,14 +90,21 @@ impl Destinations for PluginDestinations {
     ) -> BoxFuture<'a, Result<Opened, String>> {
         Box::pin(async move {
             let (plugins, plugin) = (&self.plugins, &settings.plugin);
-            let (component, description) = plugins.exporter(plugin).await?;
-            plugins.report_missing_grants(plugin, &description);
-            let exporter = component
+            let loaded = plugins.current(plugin).await?;
+            let Some(description) = &loaded.description else {
+                return Err(format!(
+                    "the plugin \"{plugin}\" makes messages and cannot export any; name an exporter, or \
+                     put one into its place"
+                ));
+            };
+            plugins.report_missing_grants(plugin, description);
+            let exporter = loaded
+                .component
                 .open(ExporterSettings {
                     label: format!("{plugin} ({stream}/{identifier})"),
                     stream_name: stream.to_owned(),
                     export_identifier: identifier.to_owned(),
-                    config: plugins.config(plugin, &settings.config, &description),
+                    config: plugins.config(plugin, &settings.config, description),
                     grants: plugins.grants(plugin),
                     limits: plugins.limits(),
                     streams: StoreAccess::shared(&self.store),
@@ -102,16 +115,21 @@ impl Destinations for PluginDestinations {
             Ok(Opened {
                 destination: Box::new(exporter),
                 limits: description.limits,
-                call_interval: plugins.call_interval(plugin, &description),
-                cancels: component.cancels(),
+                call_interval: plugins.call_interval(plugin, description),
+                cancels: loaded.component.cancels(),
+                id: loaded.id.clone(),
             })
         })
     }
 
+    fn follow(&self, plugin: &str) -> watch::Receiver<Standing> {
+        self.plugins.follow(plugin)
+    }
+
     fn cancels<'a>(&'a self, plugin: &'a str) -> BoxFuture<'a, Result<bool, String>> {
         Box::pin(async move {
-            let component = self.plugins.component(plugin).await?;
-            Ok(component.cancels())
+            let loaded = self.plugins.current(plugin).await?;
+            Ok(loaded.component.cancels())
         })
     }
 }
