@@ -108,7 +108,6 @@ async fn a_version_that_takes_less_than_the_batch_in_hand_comes_behind_it() {
     exports.versions.most.store(3, Ordering::SeqCst);
     exports.versions.offer(Offer::Version(version("2")));
     call.fail(unavailable(None));
-    exports.next_try().await;
     let call = exports.call().await;
     assert_eq!(
         (call.version.clone(), call.numbers.clone()),
