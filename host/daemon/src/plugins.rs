@@ -1,21 +1,33 @@
-//! The plugins folder: finding, loading and describing components by name.
+//! The plugins folder: which components lie there, which version of each is used, and what the
+//! configuration says of them.
+//!
+//! Whoever uses a plugin follows it ([`Plugins::follow`]): as long as somebody does, its file is looked at
+//! ([`folder`]), and each new [`version`] that can be loaded, and may be ([`trust`]), is offered to all.
 
 mod aws_defaults;
+mod folder;
+mod trust;
+mod version;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use millstream_runtime::{
     Component, ComponentKind, Description, Grants, Limits, Runtime, RuntimeError,
     TransformDescription,
 };
 use serde_json::{Map, Value};
-use tokio::sync::Mutex;
+use tokio::sync::watch;
 
 use crate::config::{Config, PluginSettings, TransformStep};
 use aws_defaults::AwsDefaults;
+use folder::{Found, Place};
+use trust::Trust;
+
+pub(crate) use version::{Loaded, Offer, Standing, VersionId, changed, short, superseded};
 
 /// The components of one folder, with what the configuration says of each.
 pub(crate) struct Plugins {
@@ -25,15 +37,9 @@ pub(crate) struct Plugins {
     limits: Limits,
     settings: BTreeMap<String, PluginSettings>,
     aws: AwsDefaults,
-    /// A lock for each name, so that a plugin that is slow to load keeps only its own exports waiting.
-    loaded: std::sync::Mutex<HashMap<String, Arc<Mutex<Option<Loaded>>>>>,
-}
-
-/// A component in memory, and the file it came from.
-struct Loaded {
-    stamp: (SystemTime, u64),
-    component: Component,
-    description: Option<Description>,
+    trust: Trust,
+    /// Those that are used.
+    places: Mutex<BTreeMap<String, Arc<Place>>>,
 }
 
 impl Plugins {
@@ -45,7 +51,8 @@ impl Plugins {
             limits: config.plugins.limits(),
             settings: config.plugin.clone(),
             aws: AwsDefaults::of(&config.aws),
-            loaded: std::sync::Mutex::default(),
+            trust: Trust::of(&config.plugins),
+            places: Mutex::default(),
         }
     }
 
@@ -53,51 +60,29 @@ impl Plugins {
         self.limits
     }
 
-    /// Loads a component by its name, from memory if its file has not changed.
-    ///
-    /// # Errors
-    ///
-    /// A sentence for the operator.
-    pub(crate) async fn component(&self, name: &str) -> Result<Component, String> {
-        let place = self.place(name);
-        let mut place = place.lock().await;
-        self.load(&mut place, name)
-            .await
-            .map(|loaded| loaded.component.clone())
+    /// How a plugin stands, from now on. Its file is looked at for as long as somebody has this.
+    pub(crate) fn follow(self: &Arc<Self>, name: &str) -> watch::Receiver<Standing> {
+        self.place(name).1
     }
 
-    /// Loads an exporter by its name and asks it to describe itself.
+    /// The version of a plugin that is to be used now.
     ///
     /// # Errors
     ///
     /// A sentence for the operator.
-    pub(crate) async fn exporter(&self, name: &str) -> Result<(Component, Description), String> {
-        let place = self.place(name);
-        let mut place = place.lock().await;
-        let loaded = self.load(&mut place, name).await?;
-        let description = match &loaded.description {
-            Some(description) => description.clone(),
-            None => {
-                let described = loaded.component.describe(self.limits).await;
-                let described = described.map_err(|error| error.to_string())?;
-                loaded.description.insert(described).clone()
-            }
+    pub(crate) async fn current(self: &Arc<Self>, name: &str) -> Result<Arc<Loaded>, String> {
+        let (place, mut standing) = self.place(name);
+        let known = standing.wait_for(|standing| standing.offer != Offer::Unknown);
+        let offer = match known.await {
+            Ok(standing) => standing.offer.clone(),
+            Err(_) => place.standing().offer,
         };
-        Ok((loaded.component.clone(), description))
-    }
-
-    /// Loads a transform by its name and asks it to describe itself.
-    ///
-    /// # Errors
-    ///
-    /// A sentence for the operator.
-    pub(crate) async fn transform(
-        &self,
-        name: &str,
-    ) -> Result<(Component, TransformDescription), String> {
-        let component = self.component(name).await?;
-        let description = self.describe_transform(&component).await?;
-        Ok((component, description))
+        match (place.loaded(), offer) {
+            (Some(loaded), _) => Ok(loaded),
+            (None, Offer::Nothing(reason)) => Err(reason),
+            // It went just now.
+            (None, _) => Err(self.missing(name)),
+        }
     }
 
     /// Asks a transform to describe itself.
@@ -120,31 +105,67 @@ impl Plugins {
             .map_or(&[], |settings| &settings.transforms)
     }
 
-    fn place(&self, name: &str) -> Arc<Mutex<Option<Loaded>>> {
-        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(loaded.entry(name.to_owned()).or_default())
+    fn place(self: &Arc<Self>, name: &str) -> (Arc<Place>, watch::Receiver<Standing>) {
+        if let Err(reason) = self.path(name) {
+            let nowhere = Arc::new(Place::new(Offer::Nothing(reason)));
+            let standing = nowhere.subscribe();
+            return (nowhere, standing);
+        }
+        let mut places = lock(&self.places);
+        let place = places.entry(name.to_owned()).or_insert_with(|| {
+            let place = Arc::new(Place::new(Offer::Unknown));
+            let (plugins, name) = (Arc::downgrade(self), name.to_owned());
+            tokio::spawn(folder::watch(plugins, name, Arc::clone(&place)));
+            place
+        });
+        (Arc::clone(place), place.subscribe())
     }
 
-    async fn load<'a>(
-        &self,
-        place: &'a mut Option<Loaded>,
-        name: &str,
-    ) -> Result<&'a mut Loaded, String> {
+    /// Drops a plugin, unless somebody has begun to use it just now.
+    fn forget(&self, name: &str, place: &Place) -> bool {
+        // New users come under the same lock.
+        let mut places = lock(&self.places);
+        let is_unused = !place.is_used();
+        if is_unused {
+            places.remove(name);
+        }
+        is_unused
+    }
+
+    /// How each plugin stands that is used, in order of their names.
+    pub(crate) fn standings(&self) -> Vec<(String, Standing)> {
+        let places = lock(&self.places);
+        places
+            .iter()
+            .map(|(name, place)| (name.clone(), place.standing()))
+            .collect()
+    }
+
+    /// Loads a plugin by its name once, as the folder is now.
+    ///
+    /// # Errors
+    ///
+    /// A sentence for the operator.
+    pub(crate) async fn load(&self, name: &str) -> Result<Loaded, String> {
         let path = self.path(name)?;
-        let stamp = stamp(&path).map_err(|_| self.missing(name))?;
-        let loaded = match place.take() {
-            Some(loaded) if loaded.stamp == stamp => loaded,
-            _ => {
-                let component = self.runtime.load(&path).await;
-                let component = component.map_err(|error| error.to_string())?;
-                Loaded {
-                    stamp,
-                    component,
-                    description: None,
-                }
-            }
-        };
-        Ok(place.insert(loaded))
+        if !path.exists() {
+            return Err(self.missing(name));
+        }
+        self.inspect(&path).await.map_err(|error| error.to_string())
+    }
+
+    async fn try_load(&self, name: &str) -> Result<Loaded, RuntimeError> {
+        self.inspect(&self.file(name)).await
+    }
+
+    /// What lies in the folder under a name that was checked.
+    async fn find(&self, name: &str) -> io::Result<Found> {
+        let (path, needs_signature) = (self.file(name), self.trust.needs_signature());
+        tokio::task::spawn_blocking(move || Found::look(&path, needs_signature)).await?
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("{name}.wasm"))
     }
 
     /// The file of a plugin. A name may come from a client, so it must not lead out of the folder.
@@ -159,7 +180,7 @@ impl Plugins {
                 "\"{name}\" is not the name of a plugin: letters, digits, - _ and . are allowed"
             ));
         }
-        Ok(self.folder.join(format!("{name}.wasm")))
+        Ok(self.file(name))
     }
 
     fn missing(&self, name: &str) -> String {
@@ -205,17 +226,23 @@ impl Plugins {
         self.runtime.load(path).await
     }
 
-    /// Loads and, for an exporter, describes a file wherever it lies.
-    pub(crate) async fn inspect(
-        &self,
-        path: &Path,
-    ) -> Result<(Component, Option<Description>), RuntimeError> {
-        let component = self.load_file(path).await?;
+    /// Loads and, for an exporter, describes a file wherever it lies. In the folder it has to be one that
+    /// may be used.
+    pub(crate) async fn inspect(&self, path: &Path) -> Result<Loaded, RuntimeError> {
+        let component = if path.parent() == Some(&self.folder) {
+            let (trust, file) = (self.trust.clone(), path.to_owned());
+            let name = path.file_stem().unwrap_or_default();
+            let name = name.to_string_lossy().into_owned();
+            let allow = move |bytes: &[u8], sha256: &str| trust.check(&name, &file, bytes, sha256);
+            self.runtime.load_if(path, allow).await?
+        } else {
+            self.runtime.load(path).await?
+        };
         let description = match component.kind() {
             ComponentKind::Exporter => Some(component.describe(self.limits).await?),
             ComponentKind::Producer | ComponentKind::Transform => None,
         };
-        Ok((component, description))
+        Ok(Loaded::new(component, description))
     }
 
     /// What the configuration grants a plugin.
@@ -298,7 +325,7 @@ impl Plugins {
     }
 }
 
-fn stamp(path: &Path) -> std::io::Result<(SystemTime, u64)> {
-    let metadata = std::fs::metadata(path)?;
-    Ok((metadata.modified()?, metadata.len()))
+/// The values behind these locks are whole after each statement, so a panic elsewhere spoils nothing.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -3,20 +3,22 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use millstream_runtime::{Grants, ProducerEnd, ProducerSettings, StdoutTo};
+use millstream_runtime::{Grants, ProducerEnd, ProducerSettings, RuntimeError, StdoutTo};
 use millstream_streams::Store;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::config::{Config, Producer, Restart};
 use crate::exports::Backoff;
-use crate::plugins::Plugins;
+use crate::plugins::{Plugins, Standing, changed, superseded};
 use crate::stream_access::StoreAccess;
 
 /// A producer that ran this long was well, and its pauses begin anew.
 const WELL_AFTER: Duration = Duration::from_secs(60);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+/// How long a producer may take to end when its component was replaced or taken away.
+const REPLACE_GRACE: Duration = Duration::from_secs(10);
 
 /// The running producers.
 pub(crate) struct Producers {
@@ -58,6 +60,13 @@ impl Producers {
     }
 }
 
+/// How a run ended.
+enum Ended {
+    ByItself(ProducerEnd),
+    /// It was asked to, since its component was replaced or taken away.
+    Superseded,
+}
+
 struct Supervised {
     producer: Producer,
     grants: Grants,
@@ -70,19 +79,26 @@ impl Supervised {
     async fn run(mut self) {
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         let name = self.producer.name.clone();
+        let mut standing = self.plugins.follow(&self.producer.component);
         loop {
             let started = Instant::now();
-            let outcome = self.run_once().await;
+            let outcome = self.run_once(&mut standing).await;
             if *self.stop.borrow() {
                 return;
             }
             if started.elapsed() >= WELL_AFTER {
                 backoff.reset();
             }
-            let failed = !matches!(outcome, Ok(ProducerEnd::Finished));
+            let failed = !matches!(outcome, Ok(Ended::ByItself(ProducerEnd::Finished)));
             match outcome {
-                Ok(ProducerEnd::Finished) => tracing::info!(producer = name, "producer finished"),
-                Ok(ProducerEnd::Failed { code }) => {
+                Ok(Ended::Superseded) => {
+                    tracing::info!(producer = name, "producer ended: its component has changed");
+                    continue;
+                }
+                Ok(Ended::ByItself(ProducerEnd::Finished)) => {
+                    tracing::info!(producer = name, "producer finished");
+                }
+                Ok(Ended::ByItself(ProducerEnd::Failed { code })) => {
                     tracing::warn!(producer = name, code, "producer failed");
                 }
                 Err(error) => tracing::warn!(producer = name, error, "producer failed"),
@@ -99,14 +115,16 @@ impl Supervised {
             tracing::info!(producer = name, ?pause, "producer will be started again");
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
+                () = changed(&mut standing) => {}
                 _ = self.stop.wait_for(|stop| *stop) => return,
             }
         }
     }
 
-    async fn run_once(&self) -> Result<ProducerEnd, String> {
+    async fn run_once(&self, standing: &mut watch::Receiver<Standing>) -> Result<Ended, String> {
         let producer = &self.producer;
-        let component = self.plugins.component(&producer.component).await?;
+        standing.mark_unchanged();
+        let loaded = self.plugins.current(&producer.component).await?;
         let mut args = vec![producer.component.clone()];
         args.extend(producer.args.iter().cloned());
         let settings = ProducerSettings {
@@ -121,10 +139,33 @@ impl Supervised {
                 None => StdoutTo::Log,
             },
         };
-        tracing::info!(producer = producer.name, "producer started");
-        component
-            .run(settings, self.stop.clone())
-            .await
-            .map_err(|error| error.to_string())
+        tracing::info!(
+            producer = producer.name,
+            component = producer.component,
+            sha256 = loaded.id.short_hash(),
+            "producer started"
+        );
+        let (ask, asked) = watch::channel(false);
+        let mut run = std::pin::pin!(loaded.component.run(settings, asked));
+        let mut stop = self.stop.clone();
+        let is_superseded = tokio::select! {
+            ended = &mut run => return by_itself(ended),
+            // The guard of the value must not live on while the producer ends.
+            () = async { drop(stop.wait_for(|stop| *stop).await) } => false,
+            () = superseded(standing, &loaded.id) => true,
+        };
+        ask.send_replace(true);
+        if is_superseded {
+            // One that does not end is ended by dropping it.
+            let _ = tokio::time::timeout(REPLACE_GRACE, run).await;
+            return Ok(Ended::Superseded);
+        }
+        by_itself(run.await)
     }
+}
+
+fn by_itself(ended: Result<ProducerEnd, RuntimeError>) -> Result<Ended, String> {
+    ended
+        .map(Ended::ByItself)
+        .map_err(|error| error.to_string())
 }

@@ -41,6 +41,20 @@ pub enum RuntimeError {
         /// The file.
         path: PathBuf,
     },
+    /// The file ends in the middle of a component.
+    #[error("The component {} is not whole: it ends in the middle. If it is being copied, wait until that is done; otherwise copy it again.", .path.display())]
+    Incomplete {
+        /// The component's file.
+        path: PathBuf,
+    },
+    /// The caller does not let this component in.
+    #[error("The component {} is refused: {reason}.", .path.display())]
+    Refused {
+        /// The component's file.
+        path: PathBuf,
+        /// What the caller has against it.
+        reason: String,
+    },
     /// The component is neither an exporter nor a producer.
     #[error(
         "The component {component} exports none of `{exporter}`, `{transformer}` and `wasi:cli/run`, so it is no exporter, transform or producer. Build it against the worlds in `wit/`."

@@ -43,6 +43,7 @@ mod description;
 mod engine;
 mod error;
 mod exporter;
+mod file;
 mod grants;
 mod guest;
 mod http;

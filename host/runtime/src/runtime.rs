@@ -1,8 +1,6 @@
 //! The runtime: one engine, one linker, one HTTP client and one cache for all components.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -20,10 +18,7 @@ use crate::http::{Bandwidth, HttpHost, Traffic};
 use crate::secrets::Secrets;
 use crate::state::State;
 use crate::ticker::Ticker;
-use crate::{engine, linker};
-
-/// The largest component, in bytes. Python's, the largest kind seen, have 18 MB.
-const MAX_COMPONENT: u64 = 256 << 20;
+use crate::{engine, file, linker};
 
 /// What a runtime needs to know.
 #[derive(Debug, Clone)]
@@ -94,15 +89,34 @@ impl Runtime {
     ///
     /// # Errors
     ///
-    /// `Unreadable`, `TooLarge`, `NotWebAssembly` and `CoreModule` for the file; `NoEntry`,
-    /// `ContractVersion`, `ContractShape` and `UnknownImport` for a component that does not fit this
-    /// host; `Compile`, `CompileTimeout`, `CompilerMissing` and `Cache` for what lies between.
+    /// `Unreadable`, `TooLarge`, `NotWebAssembly`, `CoreModule` and `Incomplete` for the file;
+    /// `NoEntry`, `ContractVersion`, `ContractShape` and `UnknownImport` for a component that does not
+    /// fit this host; `Compile`, `CompileTimeout`, `CompilerMissing` and `Cache` for what lies between.
     pub async fn load(&self, path: &Path) -> Result<Component, RuntimeError> {
+        self.load_if(path, |_, _| Ok(())).await
+    }
+
+    /// The same, if `allow` has nothing against it. It is handed the very bytes that are compiled and
+    /// their SHA-256 as 64 lower-case hexadecimal digits, on a thread that may wait for the disk; its
+    /// error is a clause that says what is wrong.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::load`], and `Refused`.
+    pub async fn load_if(
+        &self,
+        path: &Path,
+        allow: impl FnOnce(&[u8], &str) -> Result<(), String> + Send + 'static,
+    ) -> Result<Component, RuntimeError> {
         let owned = path.to_owned();
         let (bytes, sha256) = blocking(move || {
-            let bytes = read(&owned)?;
-            check_header(&owned, &bytes)?;
+            let bytes = file::read(&owned)?;
+            file::check(&owned, &bytes)?;
             let sha256 = hex(&Sha256::digest(&bytes));
+            allow(&bytes, &sha256).map_err(|reason| RuntimeError::Refused {
+                path: owned,
+                reason,
+            })?;
             Ok((bytes, sha256))
         })
         .await?;
@@ -209,44 +223,6 @@ async fn blocking<T: Send + 'static>(
         .map_err(|error| RuntimeError::Internal {
             reason: error.to_string(),
         })?
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, RuntimeError> {
-    let unreadable = |source: io::Error| RuntimeError::Unreadable {
-        path: path.into(),
-        source,
-    };
-    let file = File::open(path).map_err(unreadable)?;
-    let metadata = file.metadata().map_err(unreadable)?;
-    if !metadata.is_file() {
-        return Err(unreadable(io::Error::other("it is not a regular file")));
-    }
-    let mut bytes = Vec::new();
-    file.take(MAX_COMPONENT + 1)
-        .read_to_end(&mut bytes)
-        .map_err(unreadable)?;
-    let size = bytes.len() as u64;
-    if size > MAX_COMPONENT {
-        let size = metadata.len().max(size);
-        return Err(RuntimeError::TooLarge {
-            path: path.into(),
-            size,
-            limit: MAX_COMPONENT,
-        });
-    }
-    Ok(bytes)
-}
-
-/// Tells a component from what is often mistaken for one, by its first eight bytes: a magic number,
-/// a version, and a layer that is 0 for modules and 1 for components.
-fn check_header(path: &Path, bytes: &[u8]) -> Result<(), RuntimeError> {
-    match bytes {
-        [b'\0', b'a', b's', b'm', _, _, 1, 0, ..] => Ok(()),
-        [b'\0', b'a', b's', b'm', _, _, 0, 0, ..] => {
-            Err(RuntimeError::CoreModule { path: path.into() })
-        }
-        _ => Err(RuntimeError::NotWebAssembly { path: path.into() }),
-    }
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -120,10 +120,13 @@ async fn check_plugins(config: &Config, plugins: &Plugins, findings: &mut Findin
             .to_string_lossy()
             .into_owned();
         match plugins.inspect(&path).await {
-            Ok((_, Some(description))) => {
-                findings.good(format!("plugin {name}: {}", description.summary));
-            }
-            Ok((_, None)) => findings.good(format!("plugin {name}: makes messages")),
+            Ok(loaded) => findings.good(format!(
+                "plugin {name}: {}",
+                loaded
+                    .description
+                    .map_or("makes messages".to_owned(), |description| description
+                        .summary)
+            )),
             Err(error) => findings.wrong(error.to_string()),
         }
     }
@@ -134,23 +137,28 @@ async fn check_plugins(config: &Config, plugins: &Plugins, findings: &mut Findin
         .map(|export| export.plugin.as_str())
         .collect();
     for name in wanted {
-        match plugins.exporter(name).await {
-            Ok((_, description)) => {
+        match plugins.load(name).await.map(|loaded| loaded.description) {
+            Ok(Some(description)) => {
                 for sentence in plugins.missing_grants(name, &description) {
                     findings.wrong(sentence);
                 }
             }
+            Ok(None) => findings.wrong(format!(
+                "an export names the plugin {name}, which is not an exporter"
+            )),
             Err(reason) => findings.wrong(reason),
         }
     }
     for (place, step) in config.transform_steps() {
-        if let Err(reason) = plugins.transform(&step.plugin).await {
-            findings.wrong(format!("{place}: {reason}"));
+        match plugins.load(&step.plugin).await {
+            Ok(loaded) if loaded.component.kind() == ComponentKind::Transform => {}
+            Ok(_) => findings.wrong(format!("{place}: {} is not a transform", step.plugin)),
+            Err(reason) => findings.wrong(format!("{place}: {reason}")),
         }
     }
     for producer in &config.producer {
-        match plugins.component(&producer.component).await {
-            Ok(component) if component.kind() == ComponentKind::Producer => {}
+        match plugins.load(&producer.component).await {
+            Ok(loaded) if loaded.component.kind() == ComponentKind::Producer => {}
             Ok(_) => findings.wrong(format!(
                 "[[producer]] \"{}\": {} is not a producer",
                 producer.name, producer.component

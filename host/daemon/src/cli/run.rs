@@ -90,6 +90,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failed> {
     };
     let observer = Observer {
         service: service.clone(),
+        plugins: Arc::clone(&plugins),
         runtime: components,
         started,
         address: server.address(),

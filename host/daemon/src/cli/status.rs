@@ -125,6 +125,9 @@ pub(super) fn print_export(stream: &str, export: &ExportStatus) {
             export.dead_letters, export.requeued_messages
         ));
     }
+    if !export.passed_over.is_empty() {
+        output::line(format!("    {}", export.passed_over));
+    }
     if !export.error_message.is_empty() {
         output::line(format!("    {}", export.error_message));
     }

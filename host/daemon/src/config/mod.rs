@@ -15,6 +15,7 @@ mod sections;
 mod server;
 mod tls_identity;
 mod transforms;
+mod trust;
 mod units;
 
 use std::path::{Path, PathBuf};
@@ -31,6 +32,7 @@ pub(crate) use sections::{
 };
 pub(crate) use server::{Authentication, Server};
 pub(crate) use transforms::TransformStep;
+pub(crate) use trust::{Hash, TrustedKey};
 pub(crate) use units::Span;
 
 /// The sample that `millstream init` writes. Every key is in it, which a test holds true.

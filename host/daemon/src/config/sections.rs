@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::tls_identity::TlsIdentity;
 use super::transforms::TransformStep;
+use super::trust::{Pin, TrustedKey};
 use super::units::{Rate, Size, Span};
 
 /// The longest time that makes sense for one call, or for shutting down.
@@ -72,6 +73,8 @@ pub(crate) struct Plugins {
     pub(crate) memory: Size,
     pub(crate) call_deadline: Span,
     pub(crate) rest_after: Span,
+    pub(crate) pins: Option<BTreeMap<String, Pin>>,
+    pub(crate) trusted_keys: Option<Vec<TrustedKey>>,
 }
 
 impl Default for Plugins {
@@ -82,6 +85,8 @@ impl Default for Plugins {
             memory: Size::mebibytes(128),
             call_deadline: Span::seconds(60),
             rest_after: Span::seconds(30),
+            pins: None,
+            trusted_keys: None,
         }
     }
 }
@@ -90,6 +95,20 @@ impl Plugins {
     pub(super) fn check(&self) -> Result<(), String> {
         if !(Span::seconds(1)..=LONGEST).contains(&self.call_deadline) {
             return Err("plugins.call-deadline must lie between 1s and 1h".into());
+        }
+        for (key, is_empty) in [
+            ("pins", self.pins.as_ref().is_some_and(BTreeMap::is_empty)),
+            (
+                "trusted-keys",
+                self.trusted_keys.as_ref().is_some_and(Vec::is_empty),
+            ),
+        ] {
+            if is_empty {
+                return Err(format!(
+                    "plugins.{key} is empty, so no plugin could be used; fill it, or leave it out to use \
+                     any plugin"
+                ));
+            }
         }
         Ok(())
     }

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use millstream_runtime::{
     BatchLimits, BoxFuture, CancelReason, Canceled, ExportFailure, Exported, Exporter,
-    ExporterSettings, Message, Traffic, TransformSettings,
+    ExporterSettings, Message, Traffic,
 };
 use millstream_streams::Store;
+use tokio::sync::watch;
 
 use super::ExportSettings;
-use super::transforms::{Transform, TransformedDestination};
-use crate::plugins::Plugins;
+use super::transforms::{FollowedTransform, Transform, TransformedDestination};
+use crate::plugins::{Plugins, Standing, VersionId};
 use crate::stream_access::StoreAccess;
 
 /// Opens destinations.
@@ -27,6 +28,9 @@ pub(super) trait Destinations: Send + Sync {
         remembered: Option<Arc<[u8]>>,
     ) -> BoxFuture<'a, Result<Opened, String>>;
 
+    /// How a plugin stands, from now on: which version [`Self::open`] would open, or why none.
+    fn follow(&self, plugin: &str) -> watch::Receiver<Standing>;
+
     /// Whether a plugin wants to be told of messages that are not exported.
     ///
     /// The error is a sentence for the operator.
@@ -36,6 +40,8 @@ pub(super) trait Destinations: Send + Sync {
 /// An open destination.
 pub(super) struct Opened {
     pub(super) destination: Box<dyn Destination>,
+    /// The version of the plugin that it is.
+    pub(super) id: VersionId,
     /// The largest batch it takes.
     pub(super) limits: BatchLimits,
     /// The least time between two calls.
@@ -83,30 +89,15 @@ impl PluginDestinations {
         identifier: &str,
         settings: &ExportSettings,
     ) -> Result<Vec<Box<dyn Transform>>, String> {
-        let plugins = &self.plugins;
         let steps = match settings.transforms.as_slice() {
-            [] => plugins.transforms(&settings.plugin),
+            [] => self.plugins.transforms(&settings.plugin),
             own => own,
         };
         let mut opened: Vec<Box<dyn Transform>> = Vec::with_capacity(steps.len());
         for step in steps {
-            let name = &step.plugin;
-            let (component, description) = plugins.transform(name).await?;
-            let transformer = component.open_transform(
-                TransformSettings {
-                    label: format!("{name} ({stream}/{identifier})"),
-                    stream_name: stream.to_owned(),
-                    export_identifier: identifier.to_owned(),
-                    config: plugins.transform_config(step),
-                    grants: plugins.grants(name),
-                    limits: plugins.limits(),
-                    streams: StoreAccess::shared(&self.store),
-                },
-                &description,
-            );
-            opened.push(Box::new(
-                transformer.await.map_err(|error| error.to_string())?,
-            ));
+            let (plugins, streams) = (&self.plugins, StoreAccess::shared(&self.store));
+            let followed = FollowedTransform::open(plugins, step, (stream, identifier), streams);
+            opened.push(Box::new(followed.await?));
         }
         Ok(opened)
     }
@@ -122,14 +113,21 @@ impl Destinations for PluginDestinations {
     ) -> BoxFuture<'a, Result<Opened, String>> {
         Box::pin(async move {
             let (plugins, plugin) = (&self.plugins, &settings.plugin);
-            let (component, description) = plugins.exporter(plugin).await?;
-            plugins.report_missing_grants(plugin, &description);
-            let exporter = component
+            let loaded = plugins.current(plugin).await?;
+            let Some(description) = &loaded.description else {
+                return Err(format!(
+                    "the plugin \"{plugin}\" makes messages and cannot export any; name an exporter, or \
+                     put one into its place"
+                ));
+            };
+            plugins.report_missing_grants(plugin, description);
+            let exporter = loaded
+                .component
                 .open(ExporterSettings {
                     label: format!("{plugin} ({stream}/{identifier})"),
                     stream_name: stream.to_owned(),
                     export_identifier: identifier.to_owned(),
-                    config: plugins.config(plugin, &settings.config, &description),
+                    config: plugins.config(plugin, &settings.config, description),
                     grants: plugins.grants(plugin),
                     limits: plugins.limits(),
                     streams: StoreAccess::shared(&self.store),
@@ -140,8 +138,9 @@ impl Destinations for PluginDestinations {
             let mut opened = Opened {
                 destination: Box::new(exporter),
                 limits: description.limits,
-                call_interval: plugins.call_interval(plugin, &description),
-                cancels: component.cancels(),
+                call_interval: plugins.call_interval(plugin, description),
+                cancels: loaded.component.cancels(),
+                id: loaded.id.clone(),
             };
             let transforms = self.transforms(stream, identifier, settings).await?;
             if !transforms.is_empty() {
@@ -154,10 +153,14 @@ impl Destinations for PluginDestinations {
         })
     }
 
+    fn follow(&self, plugin: &str) -> watch::Receiver<Standing> {
+        self.plugins.follow(plugin)
+    }
+
     fn cancels<'a>(&'a self, plugin: &'a str) -> BoxFuture<'a, Result<bool, String>> {
         Box::pin(async move {
-            let component = self.plugins.component(plugin).await?;
-            Ok(component.cancels())
+            let loaded = self.plugins.current(plugin).await?;
+            Ok(loaded.component.cancels())
         })
     }
 }

@@ -11,6 +11,7 @@ use millstream_runtime::{ExportFailure, Exported, Traffic};
 use prometheus_client::metrics::histogram::Histogram;
 
 use super::settings::Source;
+use crate::plugins::VersionId;
 
 /// Upper bounds of the sizes of batches, in messages.
 const BATCH_MESSAGES: [f64; 10] = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0];
@@ -98,6 +99,15 @@ impl From<&ExportFailure> for Outcome {
     }
 }
 
+/// Which version of its plugin an export uses.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct InUse {
+    /// None before the plugin was opened first.
+    pub(crate) id: Option<VersionId>,
+    /// Why a newer version is not used, if there is one.
+    pub(crate) passed_over: Option<String>,
+}
+
 /// What one export has done since the program started.
 #[derive(Debug)]
 pub(crate) struct Meter {
@@ -110,6 +120,7 @@ pub(crate) struct Meter {
     failing: AtomicBool,
     /// How far work is that is longer than one call; none if there is no such work.
     in_progress: Mutex<Option<String>>,
+    in_use: Mutex<InUse>,
     /// Messages of each call.
     pub(crate) batch_messages: Histogram,
     /// Seconds of each call.
@@ -127,6 +138,7 @@ impl Default for Meter {
             received_bytes: AtomicU64::default(),
             failing: AtomicBool::default(),
             in_progress: Mutex::default(),
+            in_use: Mutex::default(),
             batch_messages: Histogram::new(BATCH_MESSAGES),
             call_seconds: Histogram::new(CALL_SECONDS),
         }
@@ -184,6 +196,26 @@ impl Meter {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         text.clone()
+    }
+
+    /// Notes which version of the plugin is used, and that no newer one was passed over.
+    pub(super) fn set_in_use(&self, id: VersionId) {
+        *self.in_use.lock().unwrap_or_else(PoisonError::into_inner) = InUse {
+            id: Some(id),
+            passed_over: None,
+        };
+    }
+
+    /// Notes why a newer version of the plugin is not used.
+    pub(super) fn set_passed_over(&self, reason: String) {
+        let mut in_use = self.in_use.lock().unwrap_or_else(PoisonError::into_inner);
+        in_use.passed_over = Some(reason);
+    }
+
+    /// Which version of the plugin is used.
+    pub(crate) fn in_use(&self) -> InUse {
+        let in_use = self.in_use.lock().unwrap_or_else(PoisonError::into_inner);
+        in_use.clone()
     }
 
     /// Calls that ended so.

@@ -19,7 +19,12 @@ use super::retry::Backoff;
 use super::settings::ExportSettings;
 use super::settle::{Rejected, Settling};
 use super::slots::{Slot, Slots};
+use crate::plugins::Standing;
 use crate::time::{Sleep, Time};
+
+mod versions;
+
+use versions::PassedOver;
 
 /// What all pipelines share.
 #[derive(Clone)]
@@ -48,6 +53,10 @@ pub(super) struct Pipeline {
     letters: Option<Arc<DeadLetters>>,
     lane: Lane,
     stop: watch::Receiver<bool>,
+    /// Which version of the plugin is to be used.
+    standing: watch::Receiver<Standing>,
+    /// A version that is to be used, and is not.
+    passed_over: Option<PassedOver>,
 }
 
 /// What is missing until somebody takes the next step (a plugin, a stream, room in one) is looked for
@@ -97,6 +106,7 @@ impl Pipeline {
             ))
         });
         let lane = shared.lanes.of(&progress.stream, &progress.export);
+        let standing = shared.destinations.follow(&settings.plugin);
         Self {
             shared,
             settings,
@@ -104,6 +114,8 @@ impl Pipeline {
             letters,
             lane,
             stop,
+            standing,
+            passed_over: None,
         }
     }
 
@@ -114,7 +126,7 @@ impl Pipeline {
     }
 
     async fn work(&mut self) -> Result<Infallible, Stopped> {
-        let (mut opened, rule) = self.open().await?;
+        let (mut opened, mut rule) = self.open().await?;
         let watch = self.shared.store.watch(&self.progress.stream);
         let mut watch = watch.map_err(|_| Stopped)?;
         let mut backoff = self.backoff();
@@ -123,16 +135,23 @@ impl Pipeline {
             stream = self.progress.stream,
             export = self.progress.export,
             plugin = self.settings.plugin,
+            version = %opened.id.version,
+            sha256 = opened.id.short_hash(),
             from = %self.progress.next(),
             "export started"
         );
         loop {
+            self.keep_up(&mut opened, &mut rule, &mut between, None)
+                .await?;
             let batch = match between.ahead.take() {
                 Some(batch) => batch,
                 None => {
                     between.slot = None;
                     self.rest_if_idle(&mut opened, &mut watch).await?;
-                    self.next_batch(&mut watch, &rule, &mut backoff).await?
+                    match self.next_batch(&mut watch, &rule, &mut backoff).await? {
+                        Some(batch) => batch,
+                        None => continue,
+                    }
                 }
             };
             let Batch {
@@ -149,6 +168,8 @@ impl Pipeline {
             let mut settling = Settling::new(messages, end.get());
             between.rejected = too_large;
             while settling.current().is_some() {
+                self.keep_up(&mut opened, &mut rule, &mut between, Some(&settling))
+                    .await?;
                 let pause = self
                     .call(&mut opened, &mut settling, &mut between, &watch, end, &rule)
                     .await?;
@@ -157,7 +178,9 @@ impl Pipeline {
                 }
                 if let Some(at_least) = pause.wanted {
                     between.slot = None;
-                    self.pause(backoff.pause(at_least)).await?;
+                    self.progress.save().await;
+                    let pause = self.shared.time.sleep(backoff.pause(at_least));
+                    self.unless_news(pause).await?;
                 }
                 if opened.cancels {
                     self.expire(&mut opened, &mut settling, &watch).await?;
@@ -362,34 +385,8 @@ impl Pipeline {
         }
     }
 
-    /// Loads and opens the plugin, for as long as it takes: a file can be dropped in at any time.
-    async fn open(&mut self) -> Result<(Opened, BatchRule), Stopped> {
-        let mut backoff = self.backoff();
-        loop {
-            let destinations = Arc::clone(&self.shared.destinations);
-            let remembered = self.progress.remembered(&self.settings.plugin);
-            let (stream, export) = (&self.progress.stream, &self.progress.export);
-            let opened = destinations.open(stream, export, &self.settings, remembered);
-            match self.unless_stopped(opened).await? {
-                Ok(opened) => {
-                    let linger = self
-                        .settings
-                        .batch_interval_millis
-                        .map(Duration::from_millis);
-                    let linger = linger.unwrap_or(self.shared.linger);
-                    let rule = BatchRule::new(opened.limits, self.settings.batch_size, linger);
-                    return Ok((opened, rule));
-                }
-                Err(reason) => {
-                    self.progress.fail(reason, self.shared.time.now());
-                    let pause = backoff.pause(None).min(LOOK_AGAIN);
-                    self.pause(pause).await?;
-                }
-            }
-        }
-    }
-
-    /// Waits for a message, and lets the destination rest if none comes for long.
+    /// Waits for a message, or for news of the plugin, and lets the destination rest if neither comes for
+    /// long.
     async fn rest_if_idle(
         &mut self,
         opened: &mut Opened,
@@ -400,18 +397,19 @@ impl Pipeline {
         let time = Arc::clone(&self.shared.time);
         let message = watch.reach(self.progress.next());
         let message = time.limit(self.shared.rest_after, message);
-        if self.unless_stopped(message).await?.is_none() {
+        if let Some(None) = self.unless_news(message).await? {
             opened.destination.rest();
         }
         Ok(())
     }
 
+    /// Waits until a batch is due; none if there is news of the plugin first.
     async fn next_batch(
         &mut self,
         watch: &mut Watch,
         rule: &BatchRule,
         backoff: &mut Backoff,
-    ) -> Result<Batch, Stopped> {
+    ) -> Result<Option<Batch>, Stopped> {
         let mut unreadable = 0;
         loop {
             let next = batch::next(
@@ -422,8 +420,11 @@ impl Pipeline {
                 self.progress.next(),
                 rule,
             );
-            match self.unless_stopped(next).await? {
-                Ok(batch) => return Ok(batch),
+            let Some(found) = self.unless_news(next).await? else {
+                return Ok(None);
+            };
+            match found {
+                Ok(batch) => return Ok(Some(batch)),
                 Err(Error::NotFound { .. } | Error::Closing) => return Err(Stopped),
                 // A disk that fails for a moment is no reason to lose messages.
                 Err(Error::Damaged { last, .. }) if unreadable >= DAMAGE_TRIES => {

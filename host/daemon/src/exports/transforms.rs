@@ -13,6 +13,7 @@
 //! A transform that crashes is like an exporter that does: the pipeline halves the batch until the message
 //! that is at fault stands alone.
 
+mod followed;
 #[cfg(test)]
 mod tests;
 
@@ -21,14 +22,16 @@ use std::sync::Arc;
 
 use millstream_runtime::{
     BatchLimits, BoxFuture, CancelReason, Canceled, Disposition, ExportFailure, Exported, Message,
-    Traffic, Transformed, Transformer, Undelivered,
+    Traffic, Transformed, Undelivered,
 };
 
 use super::destination::Destination;
 
+pub(super) use followed::FollowedTransform;
+
 /// Changes batches.
 pub(super) trait Transform: Send {
-    /// What becomes of a batch; see [`Transformer::transform`].
+    /// What becomes of a batch; see [`Transformer::transform`](millstream_runtime::Transformer::transform).
     fn transform<'a>(
         &'a mut self,
         batch: &'a [Message],
@@ -39,26 +42,6 @@ pub(super) trait Transform: Send {
 
     /// Gives back the memory that it needs only while it works.
     fn rest(&mut self);
-}
-
-impl Transform for Transformer {
-    fn transform<'a>(
-        &'a mut self,
-        batch: &'a [Message],
-    ) -> BoxFuture<'a, Result<Transformed, ExportFailure>> {
-        Box::pin(async move {
-            let transformed = Self::transform(self, batch).await;
-            transformed.map_err(ExportFailure::of_transform)
-        })
-    }
-
-    fn most_outputs(&self) -> u32 {
-        Self::most_outputs(self)
-    }
-
-    fn rest(&mut self) {
-        Self::rest(self);
-    }
 }
 
 /// A destination behind transforms.

@@ -13,7 +13,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use super::{ExportState, ExportStatus, Picture, Status, StreamStatus};
+use super::{ExportState, ExportStatus, Picture, PluginStatus, Status, StreamStatus};
 use crate::exports::{Meter, Outcome};
 
 /// The content type of what [`render`] writes.
@@ -133,6 +133,19 @@ const STREAM: &[Metric<StreamStatus>] = &[
     ),
 ];
 
+const PLUGIN: &[Metric<PluginStatus>] = &[
+    gauge(
+        "millstream_plugin_failing",
+        "1 while the plugin's file cannot be used or is not there, else 0",
+        |plugin| u64::from(!plugin.problem.is_empty()),
+    ),
+    counter(
+        "millstream_plugin_replacements",
+        "How often another version of the plugin has taken the place of the one in use",
+        |plugin| plugin.replacements,
+    ),
+];
+
 const EXPORT: &[Metric<ExportStatus>] = &[
     gauge(
         "millstream_export_failing",
@@ -200,6 +213,12 @@ const EXPORT: &[Metric<ExportStatus>] = &[
         |export| export.http_received,
     ),
     gauge(
+        "millstream_export_old_version",
+        "1 while the export goes on with an older version of its plugin, since it cannot open the newer \
+         one, else 0",
+        |export| u64::from(!export.passed_over.is_empty()),
+    ),
+    gauge(
         "millstream_export_last_attempt_timestamp_seconds",
         "When a delivery was last tried, in seconds since 1970; 0 if none was",
         |export| export.last_export_time / 1000,
@@ -235,6 +254,10 @@ const UPLOADED: (&str, &str) = (
     "Bytes carried away by exports of a kind: payloads delivered, and for s3 what was sent over HTTP",
 );
 const BUILD: (&str, &str) = ("millstream_build", "The version that runs");
+const IN_USE: (&str, &str) = (
+    "millstream_plugin",
+    "The version of the plugin in use, and the SHA-256 of its file",
+);
 
 /// Writes a picture as metrics.
 pub(crate) fn render(picture: Picture) -> String {
@@ -263,6 +286,14 @@ impl Collector for Picture {
             metric.encode(family, host)?;
         }
         self.uploaded(&mut encoder)?;
+        self.in_use(&mut encoder)?;
+        for metric in PLUGIN {
+            let mut family = metric.describe(&mut encoder)?;
+            for plugin in &host.plugins {
+                let labels = [("plugin", plugin.name.as_str())];
+                metric.encode(family.encode_family(&labels)?, plugin)?;
+            }
+        }
         for metric in STREAM {
             let mut family = metric.describe(&mut encoder)?;
             for stream in &host.streams {
@@ -318,6 +349,19 @@ impl Picture {
         ] {
             let labels = [("destination", destination)];
             ConstCounter::new(bytes).encode(family.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+
+    fn in_use(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let mut family = encoder.encode_descriptor(IN_USE.0, IN_USE.1, None, MetricType::Info)?;
+        let plugins = self.status.plugins.iter();
+        for plugin in plugins.filter(|plugin| !plugin.sha256.is_empty()) {
+            let labels = [("plugin", plugin.name.as_str())];
+            family.encode_family(&labels)?.encode_info(&[
+                ("version", plugin.version.as_str()),
+                ("sha256", plugin.sha256.as_str()),
+            ])?;
         }
         Ok(())
     }
@@ -391,6 +435,11 @@ fn contract() -> String {
             host
         }),
         ("By `destination`", vec![total(UPLOADED)]),
+        (
+            "By `plugin`, `version` and `sha256`",
+            vec![(format!("{}_info", IN_USE.0), "info", IN_USE.1)],
+        ),
+        ("By `plugin`", rows(PLUGIN)),
         ("By `stream`", rows(STREAM)),
         ("By `stream`, `export` and `plugin`", exports),
         (

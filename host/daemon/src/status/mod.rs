@@ -16,6 +16,7 @@ use millstream_streams::{Cursor, Position, SequenceNumber, Store, StreamInfo};
 use serde::{Deserialize, Serialize};
 
 use crate::exports::{ExportSettings, Meter, Outcome, Source};
+use crate::plugins::{Offer, Plugins, Standing};
 use crate::service::Service;
 use crate::time::{SystemTime, Time};
 
@@ -35,7 +36,42 @@ pub(crate) struct Status {
     /// Why streams on disk take nothing any more; none while all is well.
     pub(crate) failure: Option<String>,
     pub(crate) telemetry: Telemetry,
+    /// Those that are used, or were a moment ago.
+    #[serde(default)]
+    pub(crate) plugins: Vec<PluginStatus>,
     pub(crate) streams: Vec<StreamStatus>,
+}
+
+/// A plugin that is used.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PluginStatus {
+    pub(crate) name: String,
+    /// What it says of itself; empty for a producer, or if there is nothing to use.
+    pub(crate) version: String,
+    /// The hash of the file that is in use; empty if there is nothing to use.
+    pub(crate) sha256: String,
+    /// Why the file in the folder is not in use, or why there is nothing to use; empty if all is well.
+    pub(crate) problem: String,
+    /// How often one version has followed another since the host started.
+    pub(crate) replacements: u64,
+}
+
+impl From<(String, Standing)> for PluginStatus {
+    fn from((name, standing): (String, Standing)) -> Self {
+        let (version, sha256, missing) = match standing.offer {
+            Offer::Unknown => (String::new(), String::new(), None),
+            Offer::Nothing(reason) => (String::new(), String::new(), Some(reason)),
+            Offer::Version(id) => (id.version.to_string(), id.sha256.to_string(), None),
+        };
+        Self {
+            name,
+            version,
+            sha256,
+            problem: standing.problem.or(missing).unwrap_or_default(),
+            replacements: standing.replacements,
+        }
+    }
 }
 
 /// The counters of the Greengrass component under their names there, in bytes since the start
@@ -94,6 +130,14 @@ pub(crate) enum ExportState {
 pub(crate) struct ExportStatus {
     pub(crate) identifier: String,
     pub(crate) plugin: String,
+    /// The version of the plugin that it uses, and the hash of its file; empty before it was opened first.
+    #[serde(default)]
+    pub(crate) plugin_version: String,
+    #[serde(default)]
+    pub(crate) plugin_sha256: String,
+    /// Why it does not use a newer version; empty if there is none.
+    #[serde(default)]
+    pub(crate) passed_over: String,
     pub(crate) state: ExportState,
     pub(crate) next_sequence_number: u64,
     /// Messages that wait for this export.
@@ -136,6 +180,7 @@ pub(crate) struct Picture {
 #[derive(Clone)]
 pub(crate) struct Observer {
     pub(crate) service: Service,
+    pub(crate) plugins: Arc<Plugins>,
     pub(crate) runtime: Runtime,
     pub(crate) started: Instant,
     pub(crate) address: SocketAddr,
@@ -173,6 +218,12 @@ impl Observer {
             connections: (self.connections)(),
             failure: self.failure(),
             telemetry: self.telemetry(&streams),
+            plugins: self
+                .plugins
+                .standings()
+                .into_iter()
+                .map(PluginStatus::from)
+                .collect(),
             streams,
         };
         Picture { status, meters }
@@ -258,9 +309,17 @@ fn export_status(identifier: String, cursor: Cursor, meter: &Meter) -> ExportSta
         .iter()
         .sum();
     let (http_sent, http_received) = meter.http_bytes();
+    let in_use = meter.in_use();
+    let (plugin_version, plugin_sha256) = in_use
+        .id
+        .map(|id| (id.version.to_string(), id.sha256.to_string()))
+        .unwrap_or_default();
     ExportStatus {
         identifier,
         plugin: String::new(),
+        plugin_version,
+        plugin_sha256,
+        passed_over: in_use.passed_over.unwrap_or_default(),
         state: ExportState::Running,
         next_sequence_number: cursor.next.get(),
         lag_messages: 0,

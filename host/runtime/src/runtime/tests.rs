@@ -105,22 +105,40 @@ async fn load_bytes(bytes: &[u8]) -> RuntimeError {
 }
 
 #[tokio::test]
-async fn what_is_no_component_is_refused_before_it_is_compiled() {
-    for bytes in [
-        &b""[..],
-        b"\0asm",
-        b"#!/bin/sh\n",
-        b"(component)",
-        b"\x7fELF\x02\x01\x01\0\0",
-    ] {
-        let error = load_bytes(bytes).await;
-        assert!(
-            matches!(error, RuntimeError::NotWebAssembly { .. }),
-            "{error}"
-        );
-    }
+async fn what_is_no_component_or_not_whole_is_refused_before_it_is_compiled() {
+    let error = load_bytes(b"(component)").await;
+    assert!(
+        matches!(error, RuntimeError::NotWebAssembly { .. }),
+        "{error}"
+    );
     let error = load_bytes(&wat::parse_str("(module)").unwrap()).await;
     assert!(matches!(error, RuntimeError::CoreModule { .. }), "{error}");
+    let half = testing::exporter();
+    let error = load_bytes(&half[..half.len() / 2]).await;
+    assert!(matches!(error, RuntimeError::Incomplete { .. }), "{error}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn who_loads_a_component_can_refuse_it_by_its_bytes_before_it_is_compiled() {
+    let fixture = fixture(COPY);
+    let runtime = &fixture.host.runtime;
+    let expected = fs::read(&fixture.wasm).unwrap();
+    let seen = std::sync::Arc::new(std::sync::Mutex::new(None));
+    let keep = std::sync::Arc::clone(&seen);
+    let refused = runtime.load_if(&fixture.wasm, move |bytes, sha256| {
+        *keep.lock().unwrap() = Some((bytes.to_vec(), sha256.to_owned()));
+        Err("it is not known".to_owned())
+    });
+    let error = refused.await.unwrap_err();
+    assert!(
+        matches!(&error, RuntimeError::Refused { reason, .. } if reason == "it is not known"),
+        "{error}"
+    );
+    assert_eq!(fixture.runs(), 0);
+    let component = runtime.load_if(&fixture.wasm, |_, _| Ok(())).await.unwrap();
+    let seen = seen.lock().unwrap().take().unwrap();
+    assert_eq!(seen, (expected, component.sha256().to_owned()));
 }
 
 #[tokio::test]

@@ -51,7 +51,8 @@ impl Add {
         file: Option<&Path>,
     ) -> Result<(), Failed> {
         let inspected = plugins.inspect(&self.file).await;
-        let (component, description) = inspected.map_err(|error| error.to_string())?;
+        let loaded = inspected.map_err(|error| error.to_string())?;
+        let (component, description) = (loaded.component, loaded.description);
         let name = self.name.as_deref().unwrap_or(component.name());
         let target = plugins.path(name)?;
         inspect::summary(&component, description.as_ref());

@@ -105,10 +105,9 @@ impl Build {
         let wasm = format!("{}.wasm", project.name);
         let built = folder.join(&project.build.output);
         take(&built, &folder.join(&wasm))?;
-        let (component, description) = plugins
-            .inspect(&folder.join(&wasm))
-            .await
-            .map_err(|error| error.to_string())?;
+        let inspected = plugins.inspect(&folder.join(&wasm)).await;
+        let loaded = inspected.map_err(|error| error.to_string())?;
+        let (component, description) = (loaded.component, loaded.description);
         if kind(&component) != project.kind.to_string() {
             let reason = format!(
                 "{wasm} is an {}, and {PROJECT} says that it is to be a {}",

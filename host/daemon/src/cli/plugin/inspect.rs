@@ -3,16 +3,21 @@
 use millstream_runtime::{CONTRACT_VERSION, Component, ComponentKind, Description};
 
 use super::{Failed, asks_for, file, kind, output, to_json};
-use crate::plugins::Plugins;
+use crate::plugins::{Loaded, Plugins};
 
 pub(super) async fn inspect(plugins: &Plugins, plugin: &str, as_json: bool) -> Result<(), Failed> {
     let path = file(plugins, plugin);
     let inspected = plugins.inspect(&path).await;
-    let (component, description) = inspected.map_err(|error| error.to_string())?;
+    let loaded = inspected.map_err(|error| error.to_string())?;
     if as_json {
-        output::json(&to_json(&component, description.as_ref()));
+        output::json(&to_json(&loaded));
         return Ok(());
     }
+    let Loaded {
+        component,
+        description,
+        ..
+    } = loaded;
     summary(&component, description.as_ref());
     if let Some(description) = description {
         let limits = description.limits;

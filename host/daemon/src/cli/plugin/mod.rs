@@ -10,21 +10,22 @@ mod test;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use millstream_runtime::{Component, ComponentKind, Description, Wants};
+use millstream_runtime::{Component, ComponentKind, Wants};
 use serde_json::{Value, json};
 
 use super::{Failed, components_for_authors, output};
 use crate::config::Config;
-use crate::plugins::Plugins;
+use crate::http::socket;
+use crate::plugins::{Loaded, Plugins};
 
 #[cfg(test)]
 pub(super) use build::Project;
 
-/// Plugins, without a running host.
+/// Plugins, with or without a running host.
 #[derive(Debug, Subcommand)]
 #[command(after_help = AFTER_HELP)]
 pub(super) enum PluginCommand {
-    /// What is in the plugins folder
+    /// What is in the plugins folder, and which versions a running host uses
     List {
         /// Print JSON, one line a file
         #[arg(long)]
@@ -62,7 +63,11 @@ impl PluginCommand {
     pub(super) async fn run(&self, config: &Config, file: Option<&Path>) -> Result<(), Failed> {
         let plugins = Plugins::new(components_for_authors(config)?, config);
         match self {
-            Self::List { json } => list::list(&plugins, *json).await,
+            Self::List { json } => {
+                // Without a host there is nothing in use.
+                let host = socket::ask(&config.path(&config.storage.folder)).await;
+                list::list(&plugins, host.ok().as_ref(), *json).await
+            }
             Self::Inspect { plugin, json } => inspect::inspect(&plugins, plugin, *json).await,
             Self::Add(add) => add.run(&plugins, config, file).await,
             Self::Build(build) => build.run(&plugins).await,
@@ -103,7 +108,8 @@ fn kind(component: &Component) -> &'static str {
     }
 }
 
-fn to_json(component: &Component, description: Option<&Description>) -> Value {
+fn to_json(loaded: &Loaded) -> Value {
+    let component = &loaded.component;
     let mut value = json!({
         "name": component.name(),
         "kind": kind(component),
@@ -114,7 +120,7 @@ fn to_json(component: &Component, description: Option<&Description>) -> Value {
         "contract": component.contract_version(),
         "imports": component.imports(),
     });
-    if let Some(description) = description {
+    if let Some(description) = &loaded.description {
         value["version"] = json!(description.version);
         value["summary"] = json!(description.summary);
         value["configSchema"] = description.config_schema.clone();

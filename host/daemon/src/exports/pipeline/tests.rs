@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::exports::Source;
 use crate::exports::meter::Meter;
+use crate::plugins::{Offer, VersionId};
 use crate::time::ManualTime;
 
 type Answer = Result<Exported, ExportFailure>;
@@ -24,6 +25,8 @@ type Answer = Result<Exported, ExportFailure>;
 /// A call that waits for the test to answer it.
 pub(in crate::exports) struct Call {
     export: String,
+    /// The version that is called.
+    version: VersionId,
     pub(in crate::exports) numbers: Vec<u64>,
     pub(in crate::exports) messages: Vec<Message>,
     /// What the destination remembers when it is called.
@@ -69,6 +72,43 @@ impl Call {
     }
 }
 
+/// The versions of the plugin of all exports.
+pub(in crate::exports) struct Versions {
+    standing: watch::Sender<Standing>,
+    /// Why the plugin cannot be opened, if it cannot.
+    refusal: Mutex<Option<String>>,
+    /// The most messages that it takes.
+    most: AtomicUsize,
+}
+
+impl Versions {
+    fn new() -> Self {
+        Self {
+            standing: watch::Sender::new(Standing::new(Offer::Version(version("1")))),
+            refusal: Mutex::default(),
+            most: AtomicUsize::new(500),
+        }
+    }
+
+    fn offer(&self, offer: Offer) {
+        self.standing.send_modify(|standing| standing.offer = offer);
+    }
+
+    fn current(&self) -> VersionId {
+        match &self.standing.borrow().offer {
+            Offer::Version(id) => id.clone(),
+            other => panic!("nothing is to be opened: {other:?}"),
+        }
+    }
+}
+
+fn version(version: &str) -> VersionId {
+    VersionId {
+        version: version.into(),
+        sha256: version.repeat(64).into(),
+    }
+}
+
 /// What a destination was told of: numbers, and whether the payload was there.
 type Told = (CancelReason, Vec<(u64, bool)>);
 
@@ -80,6 +120,7 @@ pub(in crate::exports) fn unavailable(retry_after: Option<Duration>) -> ExportFa
 }
 
 struct Fakes {
+    versions: Arc<Versions>,
     calls: mpsc::UnboundedSender<Call>,
     call_interval: Duration,
     told: Arc<Mutex<Vec<Told>>>,
@@ -87,6 +128,7 @@ struct Fakes {
 }
 
 struct Fake {
+    version: VersionId,
     rests: Arc<AtomicUsize>,
     export: String,
     calls: mpsc::UnboundedSender<Call>,
@@ -102,7 +144,13 @@ impl Destinations for Fakes {
         _settings: &'a ExportSettings,
         remembered: Option<Arc<[u8]>>,
     ) -> BoxFuture<'a, Result<Opened, String>> {
+        let refusal = self.versions.refusal.lock().unwrap().clone();
+        if let Some(refusal) = refusal {
+            return Box::pin(std::future::ready(Err(refusal)));
+        }
+        let id = self.versions.current();
         let destination = Box::new(Fake {
+            version: id.clone(),
             rests: Arc::clone(&self.rests),
             export: identifier.to_owned(),
             calls: self.calls.clone(),
@@ -111,8 +159,14 @@ impl Destinations for Fakes {
         });
         let opened = Opened {
             destination,
+            id,
             limits: BatchLimits {
-                max_messages: 500,
+                max_messages: self
+                    .versions
+                    .most
+                    .load(Ordering::SeqCst)
+                    .try_into()
+                    .unwrap(),
                 max_batch_bytes: 1 << 20,
                 max_message_bytes: 1 << 10,
             },
@@ -120,6 +174,10 @@ impl Destinations for Fakes {
             cancels: true,
         };
         Box::pin(std::future::ready(Ok(opened)))
+    }
+
+    fn follow(&self, _plugin: &str) -> watch::Receiver<Standing> {
+        self.versions.standing.subscribe()
     }
 
     fn cancels<'a>(&'a self, _plugin: &'a str) -> BoxFuture<'a, Result<bool, String>> {
@@ -133,6 +191,7 @@ impl Destination for Fake {
             let (answer, answered) = oneshot::channel();
             let call = Call {
                 export: self.export.clone(),
+                version: self.version.clone(),
                 numbers: batch
                     .iter()
                     .map(|message| message.sequence_number)
@@ -182,6 +241,7 @@ type Running = (watch::Sender<bool>, JoinHandle<()>, Arc<Meter>);
 pub(in crate::exports) struct Exports {
     pub(in crate::exports) time: ManualTime,
     pub(in crate::exports) shared: Shared,
+    pub(in crate::exports) versions: Arc<Versions>,
     calls: mpsc::UnboundedReceiver<Call>,
     told: Arc<Mutex<Vec<Told>>>,
     rests: Arc<AtomicUsize>,
@@ -224,9 +284,11 @@ impl Exports {
         }
         let (sender, calls) = mpsc::unbounded_channel();
         let (told, rests) = (Arc::default(), Arc::default());
+        let versions = Arc::new(Versions::new());
         let shared = Shared {
             store,
             destinations: Arc::new(Fakes {
+                versions: Arc::clone(&versions),
                 calls: sender,
                 call_interval,
                 told: Arc::clone(&told),
@@ -246,6 +308,7 @@ impl Exports {
         Self {
             time,
             shared,
+            versions,
             calls,
             told,
             rests,
@@ -358,6 +421,8 @@ impl Exports {
         assert!(self.calls.try_recv().is_err(), "nothing was to be called");
     }
 }
+
+mod versions;
 
 fn numbers(range: std::ops::Range<u64>) -> Vec<u64> {
     range.collect()

@@ -14,6 +14,9 @@ fn picture() -> Picture {
     let export = ExportStatus {
         identifier: "to \"k\"".into(),
         plugin: "kinesis".into(),
+        plugin_version: "0.1.0".into(),
+        plugin_sha256: "cafe".into(),
+        passed_over: "0.2.0 cannot be opened".into(),
         state: ExportState::Failing,
         next_sequence_number: 5,
         lag_messages: 7,
@@ -66,6 +69,13 @@ fn picture() -> Picture {
             http_sent: 100,
             http_received: 20,
         },
+        plugins: vec![PluginStatus {
+            name: "kinesis".into(),
+            version: "0.2.0".into(),
+            sha256: "beef".into(),
+            problem: String::new(),
+            replacements: 1,
+        }],
         streams: vec![stream],
     };
     Picture {
@@ -84,6 +94,10 @@ fn a_picture_reads_as_open_metrics_with_its_labels() {
         "millstream_stream_messages{stream=\"s\"} 12",
         "millstream_export_lag_seconds{stream=\"s\",export=\"to \\\"k\\\"\",plugin=\"kinesis\"} 42",
         "millstream_export_failing{stream=\"s\",export=\"to \\\"k\\\"\",plugin=\"kinesis\"} 1",
+        "millstream_plugin_info{version=\"0.2.0\",sha256=\"beef\",plugin=\"kinesis\"} 1",
+        "millstream_plugin_failing{plugin=\"kinesis\"} 0",
+        "millstream_plugin_replacements_total{plugin=\"kinesis\"} 1",
+        "millstream_export_old_version{stream=\"s\",export=\"to \\\"k\\\"\",plugin=\"kinesis\"} 1",
         "# TYPE millstream_export_call_seconds histogram",
         "# EOF",
     ] {
