@@ -3,6 +3,12 @@
 use std::time::Duration;
 
 use crate::contract::exports::millstream::plugin::exporter as wit;
+use crate::guest::MAX_TEXT;
+
+/// The longest schema, in bytes; in memory it takes many times that.
+const MAX_SCHEMA: usize = 256 << 10;
+/// The most things that an exporter may ask for.
+const MAX_WANTS: usize = 256;
 
 /// Who an exporter is and what it needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +64,19 @@ impl Description {
         if raw.version.is_empty() {
             return Err("`version` is empty".into());
         }
+        for (field, text) in texts(&raw) {
+            if text.len() > MAX_TEXT || text.chars().any(char::is_control) {
+                return Err(format!(
+                    "`{field}` has more than {MAX_TEXT} bytes, or control characters"
+                ));
+            }
+        }
+        if texts(&raw).count() > MAX_WANTS {
+            return Err(format!("`wants` asks for more than {MAX_WANTS} things"));
+        }
+        if raw.config_schema.len() > MAX_SCHEMA {
+            return Err(format!("`config-schema` has more than {MAX_SCHEMA} bytes"));
+        }
         let config_schema: serde_json::Value = serde_json::from_str(&raw.config_schema)
             .map_err(|error| format!("`config-schema` is not JSON ({error})"))?;
         if !config_schema.is_object() {
@@ -89,6 +108,21 @@ impl Description {
             },
         })
     }
+}
+
+/// What operators are shown, and where it stands.
+fn texts(raw: &wit::Description) -> impl Iterator<Item = (&'static str, &String)> {
+    let wants = &raw.wants;
+    let lists = [
+        &wants.hosts,
+        &wants.aws_services,
+        &wants.folders,
+        &wants.streams,
+    ];
+    let wants = lists.into_iter().flatten().map(|text| ("wants", text));
+    [("version", &raw.version), ("summary", &raw.summary)]
+        .into_iter()
+        .chain(wants)
 }
 
 /// Reads the annotation of the schema (`wit/exporter.wit`).
@@ -177,12 +211,19 @@ mod tests {
     #[test]
     fn each_breach_of_the_contract_is_named() {
         type Break = fn(&mut wit::Description);
-        let breaches: [(&str, Break); 5] = [
+        let breaches: [(&str, Break); 10] = [
             ("`name`", |d| d.name = "Kinesis!".into()),
             ("`version`", |d| d.version.clear()),
             ("`config-schema`", |d| d.config_schema = "{".into()),
             ("zero", |d| d.limits.max_messages = 0),
             ("`max-batch-bytes`", |d| d.limits.max_batch_bytes = 1),
+            ("`summary`", |d| d.summary = "x".repeat(1025)),
+            ("`summary`", |d| d.summary = "one\nERROR two".into()),
+            ("`wants`", |d| d.wants.hosts = vec!["\u{1b}[2J".into()]),
+            ("`wants`", |d| d.wants.streams = vec!["s".into(); 300]),
+            ("`config-schema`", |d| {
+                d.config_schema = format!("{{\"a\":[{}0]}}", "0,".repeat(200_000));
+            }),
         ];
         for (word, break_it) in breaches {
             let mut description = raw();

@@ -41,6 +41,7 @@ mod description;
 mod engine;
 mod error;
 mod exporter;
+mod files;
 mod grants;
 mod guest;
 mod http;

@@ -8,7 +8,7 @@ use http::uri::{Authority, PathAndQuery};
 use wasmtime_wasi_http::Error;
 
 use super::address::Reach;
-use crate::grants::{HostGrant, HostPattern, Scheme};
+use crate::grants::{Grants, HostGrant, Scheme};
 
 /// A request's destination in one spelling, so that what is checked, signed and connected to is the
 /// same.
@@ -55,18 +55,9 @@ impl Destination {
         })
     }
 
-    /// How far the grants reach that cover this destination; none if there is no such grant.
-    pub(super) fn reach(&self, grants: &[HostGrant]) -> Option<Reach> {
-        grants
-            .iter()
-            .filter(|grant| self.matches(grant))
-            .map(|grant| match &grant.host {
-                HostPattern::Address(_) => Reach::Private,
-                HostPattern::Name(_) if grant.private => Reach::Private,
-                HostPattern::Name(name) if name == "localhost" => Reach::Loopback,
-                HostPattern::Name(_) => Reach::Public,
-            })
-            .max()
+    /// Which addresses it may stand for; none if there is no grant for it.
+    pub(super) fn reach(&self, grants: &Grants) -> Option<Reach> {
+        grants.requests(self.scheme, &self.host, self.port)
     }
 
     /// Whether nobody on the way can change what is sent: over TLS, or within this device.
@@ -80,13 +71,8 @@ impl Destination {
 
     /// Whether one of these patterns means it, however far it is.
     pub(super) fn is_within(&self, hosts: &[HostGrant]) -> bool {
-        hosts.iter().any(|host| self.matches(host))
-    }
-
-    fn matches(&self, grant: &HostGrant) -> bool {
-        grant.host.matches(&self.host)
-            && grant.scheme.is_none_or(|scheme| scheme == self.scheme)
-            && grant.port.is_none_or(|port| port == self.port)
+        let mut hosts = hosts.iter();
+        hosts.any(|host| host.covers(self.scheme, &self.host, self.port))
     }
 
     /// The same URI with the destination spelled in the one way.
@@ -140,8 +126,10 @@ mod tests {
     }
 
     fn reach(uri: &str, grants: &[&str]) -> Option<Reach> {
-        let grants: Vec<HostGrant> = grants.iter().map(|text| text.parse().unwrap()).collect();
-        destination(uri).reach(&grants)
+        destination(uri).reach(&Grants {
+            hosts: grants.iter().map(|text| text.parse().unwrap()).collect(),
+            ..Grants::default()
+        })
     }
 
     #[test]
@@ -196,7 +184,10 @@ mod tests {
         let mut grant: HostGrant = "broker.lan".parse().unwrap();
         grant.private = true;
         assert_eq!(
-            destination("http://broker.lan").reach(&[grant]),
+            destination("http://broker.lan").reach(&Grants {
+                hosts: vec![grant],
+                ..Grants::default()
+            }),
             Some(Reach::Private)
         );
     }
