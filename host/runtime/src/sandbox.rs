@@ -143,7 +143,7 @@ fn open_folder(wasi: &mut WasiCtxBuilder, folder: &FolderGrant) -> Result<(), St
     Ok(())
 }
 
-/// Sockets can be made; everything that can be done with one is asked for first, as every lookup is.
+/// What comes before and behind this is in `sockets`: making a socket, every use of one, every lookup.
 fn allow_sockets(wasi: &mut WasiCtxBuilder, access: &Arc<SocketAccess>) {
     wasi.allow_tcp(true)
         .allow_udp(true)

@@ -29,6 +29,7 @@ use serde::Deserialize;
 #[serde(tag = "attack", rename_all = "kebab-case")]
 enum Attack {
     EndlessLoop,
+    EndlessOpening,
     EndlessHostCalls,
     SleepForEver,
     PollCrowd,
@@ -36,6 +37,9 @@ enum Attack {
     DeepRecursion,
     HostHandles,
     OwnHandles,
+    Headers,
+    Listings,
+    End,
     GiantAnswer,
     GiantLines,
     FloodOfLines(requests::Requests),
@@ -69,12 +73,15 @@ impl Exporter for Hostile {
     }
 
     fn open(_context: ExportContext, attack: Attack) -> Result<Self, ConfigError> {
+        if let Attack::EndlessOpening = attack {
+            time::loop_for_ever();
+        }
         Ok(Self(attack))
     }
 
     fn export(&mut self, _batch: Vec<Message>) -> Result<Vec<Undelivered>, ExportError> {
         match &self.0 {
-            Attack::EndlessLoop => time::loop_for_ever(),
+            Attack::EndlessLoop | Attack::EndlessOpening => time::loop_for_ever(),
             Attack::EndlessHostCalls => time::call_the_host_for_ever(),
             Attack::SleepForEver => time::sleep_for_ever(),
             Attack::PollCrowd => time::wait_for_a_crowd(),
@@ -82,6 +89,9 @@ impl Exporter for Hostile {
             Attack::DeepRecursion => memory::recurse(),
             Attack::HostHandles => memory::hold_handles_of_the_host(),
             Attack::OwnHandles => memory::hold_handles_of_its_own(),
+            Attack::Headers => memory::hold_headers(),
+            Attack::Listings => files::hold_listings(),
+            Attack::End => std::process::exit(0),
             Attack::GiantAnswer => return memory::giant_answer(),
             Attack::GiantLines => logs::giant_lines(),
             Attack::FloodOfLines(requests) => logs::flood(requests),

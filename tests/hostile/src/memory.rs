@@ -4,6 +4,7 @@ use std::hint::black_box;
 
 use millstream_plugin::{ExportError, Undelivered};
 use wasip2::clocks::monotonic_clock::subscribe_duration;
+use wasip2::http::types::Fields;
 
 mod hoard {
     wit_bindgen::generate!({
@@ -62,6 +63,22 @@ fn dive(depth: u64) -> u64 {
 pub(crate) fn hold_handles_of_the_host() {
     for _ in 0..MANY {
         std::mem::forget(subscribe_duration(u64::MAX));
+    }
+}
+
+/// As many headers as the host keeps for one instance, and one more.
+pub(crate) fn hold_headers() {
+    let value = vec![b'x'; 8 << 10];
+    let mut all = Vec::new();
+    for _ in 0..500 {
+        let headers = Fields::new();
+        for _ in 0..7 {
+            let _ = headers.append("x-large", &value);
+        }
+        all.push(headers);
+    }
+    if let Some(headers) = all.first() {
+        let _ = headers.append("x-large", &value);
     }
 }
 

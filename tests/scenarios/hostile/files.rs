@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::{Setting, Siege, precious};
+use super::{Setting, Siege, attack, precious};
 
 /// `in`, granted for reading, is full of links that lead out of it.
 fn prepare(folder: &Path) {
@@ -73,4 +73,17 @@ fn no_path_and_no_link_leads_out_of_a_granted_folder() {
     for file in [&outside, &path.join("in/file")] {
         assert_eq!(std::fs::read_to_string(file).unwrap(), "precious");
     }
+}
+
+#[test]
+fn a_folder_is_not_held_in_memory_again_and_again() {
+    let folder = TempDir::new().unwrap();
+    prepare(folder.path());
+    let setting = Setting {
+        grants: "folders = [{ path = \"in\", as = \"/in\" }]".into(),
+        ..Setting::default()
+    };
+    let mut siege = Siege::begin(folder, attack("listings"), setting);
+    siege.lets_through(&[]);
+    siege.log_says("refused to list a folder: it has 16 listings open already");
 }

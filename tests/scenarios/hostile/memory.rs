@@ -27,9 +27,21 @@ fn millions_of_handles_of_its_own_are_stopped_at_the_most_of_an_instance() {
 }
 
 #[test]
+fn ending_the_program_ends_the_instance_alone() {
+    Siege::without_grants(attack("end"))
+        .ends_with("The exporter crashed: Exited with i32 exit status 0");
+}
+
+#[test]
 fn waiting_for_a_million_things_at_once_is_stopped() {
     Siege::without_grants(attack("poll-crowd"))
         .ends_with("The exporter crashed: cannot lend resource: store handle limit exceeded");
+}
+
+#[test]
+fn headers_without_end_are_bounded_in_each_request_and_in_all() {
+    Siege::without_grants(attack("headers"))
+        .ends_with("The exporter crashed: total size of fields exceeds limit");
 }
 
 #[test]

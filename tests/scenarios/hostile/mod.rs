@@ -34,6 +34,8 @@ struct Siege {
 struct Setting {
     /// Lines of the hostile plugin's grants.
     grants: String,
+    /// Lines of `[exports]`.
+    exports: &'static str,
     /// Further tables.
     more: String,
     /// The memory of each plugin; 32 MiB if not set.
@@ -152,12 +154,17 @@ fn attempts(log: &str) -> impl Iterator<Item = &str> {
 }
 
 fn config(attack: &Value, setting: &Setting, good: &str) -> String {
-    let Setting { grants, more, .. } = setting;
+    let Setting {
+        grants,
+        exports,
+        more,
+        ..
+    } = setting;
     let attack = toml(attack);
     let memory = setting.memory.unwrap_or("32 MiB");
     format!(
         "plugins.call-deadline = \"1s\"\nplugins.memory = \"{memory}\"\n\
-         [exports]\nlinger = \"50ms\"\nretry-first = \"20ms\"\nretry-longest = \"200ms\"\n\
+         [exports]\nlinger = \"50ms\"\nretry-first = \"20ms\"\nretry-longest = \"200ms\"\n{exports}\n\
          [plugin.hostile.grants]\n{grants}\n\
          [plugin.http.grants]\nhosts = [\"{good}\"]\n\
          [[stream]]\nname = \"{STREAM}\"\n\

@@ -53,6 +53,11 @@ impl Grants {
             .find(|granted| granted.as_str() == name)
     }
 
+    /// Whether there may be sockets at all.
+    pub(crate) fn makes_sockets(&self) -> bool {
+        !self.addresses.is_empty()
+    }
+
     /// Which addresses a name may stand for; none if it may not be looked up.
     pub(crate) fn looks_up(&self, name: &str) -> Option<Reach> {
         let grants = self.addresses.iter().filter(|grant| grant.is_named(name));
@@ -111,6 +116,7 @@ mod tests {
         assert!(!none.sends_secret(&"token".parse().unwrap()));
         assert_eq!(none.reads_secret("token"), None);
         assert_eq!(none.looks_up("a.example"), None);
+        assert!(!none.makes_sockets());
         assert!(!none.connects(address, |_, _| true));
         assert!(!Grants::binds(address));
         assert!(none.shows("a.example").is_none());

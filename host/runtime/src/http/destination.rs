@@ -1,7 +1,7 @@
 //! Where a request goes, and whether a grant covers it.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use http::Uri;
 use http::uri::{Authority, PathAndQuery};
@@ -21,8 +21,8 @@ pub(super) struct Destination {
 }
 
 impl Destination {
-    /// Takes the destination from an absolute URI. One that names a user is refused: its host could
-    /// be misread.
+    /// Takes the destination from an absolute URI. One that names a user is refused, since its host could
+    /// be misread, and one with brackets around anything but an address, such as one with a zone.
     pub(super) fn of(uri: &Uri) -> Result<Self, Error> {
         let scheme = match uri.scheme_str() {
             Some("http") => Scheme::Http,
@@ -34,10 +34,13 @@ impl Destination {
             return Err(Error::HttpRequestUriInvalid);
         }
         let host = authority.host().to_ascii_lowercase();
-        let host = host
-            .strip_prefix('[')
-            .and_then(|host| host.strip_suffix(']'))
-            .unwrap_or(&host);
+        let host = match host.strip_prefix('[') {
+            None => host.as_str(),
+            Some(host) => host
+                .strip_suffix(']')
+                .filter(|address| address.parse::<Ipv6Addr>().is_ok())
+                .ok_or(Error::HttpRequestUriInvalid)?,
+        };
         // `Authority::port` is none for a missing port and for one out of range alike.
         let port = match authority.as_str().get(authority.host().len()..) {
             Some("") => default_port(scheme),
@@ -145,9 +148,11 @@ mod tests {
     }
 
     #[test]
-    fn a_user_in_the_uri_and_impossible_ports_are_refused() {
+    fn a_user_in_the_uri_impossible_ports_and_brackets_around_no_address_are_refused() {
         for uri in [
             "https://granted.com@evil.net/",
+            "http://[::1%25lo]/",
+            "http://[v1.granted]/",
             "http://a:0/",
             "http://a:65536/",
         ] {

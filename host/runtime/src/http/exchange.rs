@@ -97,8 +97,9 @@ impl Exchange {
     ) -> Result<Response<WasiBody>, Error> {
         let destination = Destination::of(&parts.uri).inspect_err(|_| {
             self.log.refuse(&format!(
-                "refused a request to `{}`: it is not the plain address of a server",
-                parts.uri
+                "refused a request to the host `{}`: its address names a user or an impossible port, \
+                 or is none",
+                parts.uri.host().unwrap_or_default()
             ));
         })?;
         let reach = destination.reach(&self.grants).ok_or_else(|| {

@@ -12,6 +12,7 @@
 //! so. Only granted names are looked up: what a component could tell a name server by asking it would
 //! otherwise be a way out of the sandbox.
 
+mod create;
 mod lookup;
 mod names;
 
@@ -44,6 +45,19 @@ impl SocketAccess {
             grants: Arc::clone(&sandbox.grants),
             names: Names::default(),
         })
+    }
+
+    /// Whether there is anything that a socket could do.
+    fn may_make_sockets(&self) -> bool {
+        let may = self.grants.makes_sockets();
+        if !may {
+            self.log.refuse(&format!(
+                "refused to make a socket: no address is granted; to allow one, add it to \
+                 `[plugin.{}.grants] addresses`",
+                self.plugin
+            ));
+        }
+        may
     }
 
     /// Sockets connect and send outwards. They never listen, and they are bound only to where the
