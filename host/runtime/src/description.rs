@@ -8,7 +8,7 @@ use crate::guest::MAX_TEXT;
 /// The longest schema, in bytes; in memory it takes many times that.
 const MAX_SCHEMA: usize = 256 << 10;
 /// The most things that an exporter may ask for.
-const MAX_WANTS: usize = 256;
+const MAX_WANTS: usize = 250;
 
 /// Who an exporter is and what it needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +71,14 @@ impl Description {
                 ));
             }
         }
-        if texts(&raw).count() > MAX_WANTS {
+        let wants = &raw.wants;
+        let wanted = [
+            &wants.hosts,
+            &wants.aws_services,
+            &wants.folders,
+            &wants.streams,
+        ];
+        if wanted.into_iter().map(Vec::len).sum::<usize>() > MAX_WANTS {
             return Err(format!("`wants` asks for more than {MAX_WANTS} things"));
         }
         if raw.config_schema.len() > MAX_SCHEMA {

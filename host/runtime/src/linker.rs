@@ -4,9 +4,7 @@
 use wasmtime::Engine;
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime_wasi::p2::bindings::filesystem::types as filesystem;
-use wasmtime_wasi::p2::bindings::sockets::{
-    ip_name_lookup, tcp_create_socket, udp_create_socket,
-};
+use wasmtime_wasi::p2::bindings::sockets::{ip_name_lookup, tcp_create_socket, udp_create_socket};
 
 use crate::contract::millstream::plugin::{log, secrets, streams, types, work};
 use crate::error::RuntimeError;

@@ -2,9 +2,7 @@
 
 use serde::Deserialize;
 use wasip2::filesystem::preopens::get_directories;
-use wasip2::filesystem::types::{
-    Descriptor, DescriptorFlags, ErrorCode, OpenFlags, PathFlags,
-};
+use wasip2::filesystem::types::{Descriptor, DescriptorFlags, ErrorCode, OpenFlags, PathFlags};
 
 use crate::attempts::report;
 
@@ -40,7 +38,10 @@ impl Files {
         report("overwrite in in", &write(read_only, inside, b"changed"));
         report("create in in", &write(read_only, "new", b"new"));
         report("delete in in", &read_only.unlink_file_at(inside));
-        report("create a folder in in", &read_only.create_directory_at("new"));
+        report(
+            "create a folder in in",
+            &read_only.create_directory_at("new"),
+        );
         let moved = read_only.rename_at(inside, writable, "moved");
         report("move out of in", &moved);
         let linked = read_only.link_at(none, inside, writable, "linked");
@@ -57,7 +58,10 @@ impl Files {
         report("overwrite outside", &write(writable, outside, b"changed"));
         report("create outside", &write(writable, "../new", b"new"));
         report("delete outside", &writable.unlink_file_at(outside));
-        report("create a folder outside", &writable.create_directory_at("../new"));
+        report(
+            "create a folder outside",
+            &writable.create_directory_at("../new"),
+        );
         let moved = writable.rename_at(outside, writable, "moved");
         report("move from outside", &moved);
         let linked = writable.link_at(none, outside, writable, "linked");

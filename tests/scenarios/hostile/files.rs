@@ -38,7 +38,10 @@ fn no_path_and_no_link_leads_out_of_a_granted_folder() {
     prepare(folder.path());
     let path = folder.path().to_owned();
     let outside = path.join("outside/file");
-    let before = [everything_in(&path.join("in")), everything_in(&path.join("outside"))];
+    let before = [
+        everything_in(&path.join("in")),
+        everything_in(&path.join("outside")),
+    ];
     let attack = json!({
         "attack": "files",
         "outside": "../outside/file",
@@ -68,7 +71,10 @@ fn no_path_and_no_link_leads_out_of_a_granted_folder() {
     for refused in ["../outside/file", "link", "/etc/passwd", "self/environ"] {
         siege.log_says(&format!("refused the path `{refused}`"));
     }
-    let after = [everything_in(&path.join("in")), everything_in(&path.join("outside"))];
+    let after = [
+        everything_in(&path.join("in")),
+        everything_in(&path.join("outside")),
+    ];
     assert_eq!(after, before);
     for file in [&outside, &path.join("in/file")] {
         assert_eq!(std::fs::read_to_string(file).unwrap(), "precious");

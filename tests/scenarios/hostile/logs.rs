@@ -32,6 +32,9 @@ fn a_flood_of_lines_is_counted_and_hides_nothing_that_the_host_says() {
     let log = siege.host.log();
     let flood = log.lines().filter(|line| line.contains("of the flood"));
     let (lines, calls) = (flood.count(), log.matches("line 0 of the flood").count());
-    assert!(lines < 20_000 * calls.max(1) / 10, "{lines} lines of {calls} calls");
+    assert!(
+        lines < 20_000 * calls.max(1) / 10,
+        "{lines} lines of {calls} calls"
+    );
     assert!(inner.requests().is_empty());
 }

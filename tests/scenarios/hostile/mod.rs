@@ -1,6 +1,7 @@
 //! A hostile plugin beside a good one: each attack meets one wall, the log names it, and everything else
 //! goes on. What each wall is for: `docs/sandbox.md`.
 
+mod document;
 mod files;
 mod logs;
 mod memory;

@@ -8,7 +8,9 @@ use super::{STREAM, Setting, Siege, attack};
 
 #[test]
 fn streams_are_read_and_appended_to_only_if_granted() {
-    let names = [STREAM, "other", "Mine", "mine ", "*", "mine*", "", "../mine", "mine"];
+    let names = [
+        STREAM, "other", "Mine", "mine ", "*", "mine*", "", "../mine", "mine",
+    ];
     let setting = Setting {
         grants: "append = [\"mine\"]\nread = [\"mine\"]".into(),
         more: "[[stream]]\nname = \"mine\"\n[[stream]]\nname = \"other\"".into(),
@@ -22,8 +24,12 @@ fn streams_are_read_and_appended_to_only_if_granted() {
     siege.log_says("attempt read mine: got through");
     siege.lets_through(&["append mine", "read mine"]);
     for name in [STREAM, "other", "Mine", "*"] {
-        siege.log_says(&format!("refused to read the stream `{name}`: it is not granted"));
-        siege.log_says(&format!("refused to append to the stream `{name}`: it is not granted"));
+        siege.log_says(&format!(
+            "refused to read the stream `{name}`: it is not granted"
+        ));
+        siege.log_says(&format!(
+            "refused to append to the stream `{name}`: it is not granted"
+        ));
     }
     let other = siege.host.describe("other").unwrap();
     assert_eq!(other["totalBytes"], 0, "{other}");
@@ -64,11 +70,11 @@ fn secrets_of_others_are_neither_read_nor_sent_and_its_own_go_only_where_they_be
         ],
     });
     let mut siege = Siege::begin(TempDir::new().unwrap(), attack, setting);
-    siege.lets_through(&[&format!(
-        "send authorization Bearer {{mine}} to {to_home}/"
-    )]);
+    siege.lets_through(&[&format!("send authorization Bearer {{mine}} to {to_home}/")]);
     for name in ["mine", "other", "password", "nobody"] {
-        siege.log_says(&format!("refused to read the secret `{name}`: it is not granted"));
+        siege.log_says(&format!(
+            "refused to read the secret `{name}`: it is not granted"
+        ));
     }
     siege.log_says("refused a request: the secret `other` is not granted");
     siege.log_says("refused a request: the secret `nobody` is not granted");

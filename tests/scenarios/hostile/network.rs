@@ -155,15 +155,14 @@ fn sockets_reach_granted_addresses_alone_and_look_up_granted_names_alone() {
     });
     let mut siege = Siege::begin(TempDir::new().unwrap(), attack, setting);
     let address = granted.address();
-    siege.lets_through(&[
-        &format!("connect {address}"),
-        &format!("send to {address}"),
-    ]);
+    siege.lets_through(&[&format!("connect {address}"), &format!("send to {address}")]);
     siege.log_says("refused to look up the name `what-it-knows.evil.example`: it is not granted");
     siege.log_says(&format!(
         "refused a connection to `{name}`: it stands for 127.0.0.1, which its grant does not cover"
     ));
-    siege.log_says(&format!("refused a connection to [::1]:{port}: it is not granted"));
+    siege.log_says(&format!(
+        "refused a connection to [::1]:{port}: it is not granted"
+    ));
     siege.log_says("refused to listen");
     siege.log_says("refused to bind a socket to 127.0.0.1:4321");
     assert!(inner.requests().is_empty());

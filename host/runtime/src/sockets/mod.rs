@@ -85,7 +85,8 @@ impl SocketAccess {
                 allowed
             }
             SocketAddrUse::TcpListen | SocketAddrUse::TcpAccept => {
-                self.log.refuse("refused to listen: components only connect and send");
+                self.log
+                    .refuse("refused to listen: components only connect and send");
                 false
             }
         }
