@@ -70,6 +70,11 @@ pub fn plugins() -> PathBuf {
     existing(target().join("plugins"))
 }
 
+/// The component that attacks the sandbox; it is in no folder of plugins.
+pub fn hostile() -> PathBuf {
+    existing(target().join("hostile/hostile.wasm"))
+}
+
 /// An interpreter with the official SDK.
 pub fn python() -> Command {
     python_of("venv")

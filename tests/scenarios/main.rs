@@ -16,6 +16,7 @@ mod environment;
 mod examples;
 mod exports;
 mod file_export;
+mod hostile;
 mod kinesis;
 mod limits;
 mod plugins_folder;

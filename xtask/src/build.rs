@@ -1,12 +1,12 @@
 //! Building the host and the components.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
 
 use crate::process::{run, step};
-use crate::workspace::{plugins, root, target};
+use crate::workspace::{hostile, plugins, root, target};
 
 const GUEST_TARGET: &str = "wasm32-wasip2";
 
@@ -15,12 +15,19 @@ struct Guest {
     package: String,
     /// The name under which it is dropped in: that of its folder.
     name: String,
+    /// The folder that it is dropped into.
+    into: PathBuf,
 }
 
 /// Every package in `plugins` and `components` that makes a component: a library of the kind `cdylib`,
-/// or a program.
+/// or a program. And the one that attacks the host in tests, which is dropped in where nobody takes it for
+/// a plugin.
 fn guests_of_the_workspace() -> Result<Vec<Guest>> {
-    let mut found = Vec::new();
+    let mut found = vec![Guest {
+        package: "millstream-hostile".to_owned(),
+        name: "hostile".to_owned(),
+        into: hostile(),
+    }];
     for parent in ["plugins", "components"] {
         let parent = root().join(parent);
         let entries = std::fs::read_dir(&parent)
@@ -35,7 +42,12 @@ fn guests_of_the_workspace() -> Result<Vec<Guest>> {
             if let (true, Some(name)) = (is_component, folder.file_name()) {
                 let name = name.to_string_lossy().into_owned();
                 let package = format!("millstream-{name}");
-                found.push(Guest { package, name });
+                let into = plugins();
+                found.push(Guest {
+                    package,
+                    name,
+                    into,
+                });
             }
         }
     }
@@ -109,14 +121,19 @@ pub(crate) fn guests() -> Result<()> {
         build.args(["--package", &guest.package]);
     }
     run(&mut build)?;
-    std::fs::create_dir_all(plugins())?;
-    for Guest { package, name } in &guests {
+    for Guest {
+        package,
+        name,
+        into,
+    } in &guests
+    {
+        std::fs::create_dir_all(into)?;
         let built = target().join(GUEST_TARGET).join("guest");
         // A library's file has underscores, a program's the package's own name.
         let library = built.join(format!("{}.wasm", package.replace('-', "_")));
         let program = built.join(format!("{package}.wasm"));
         let from = if program.exists() { program } else { library };
-        let to = plugins().join(format!("{name}.wasm"));
+        let to = into.join(format!("{name}.wasm"));
         std::fs::copy(&from, &to)
             .with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
     }

@@ -25,3 +25,8 @@ pub(crate) fn millstream() -> PathBuf {
 pub(crate) fn plugins() -> PathBuf {
     target().join("plugins")
 }
+
+/// The component that attacks the host in tests.
+pub(crate) fn hostile() -> PathBuf {
+    target().join("hostile")
+}

@@ -5,7 +5,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -15,15 +15,18 @@ use tokio::time::{Instant, Sleep};
 const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// How long the requests of one instance have waited for bandwidth. Where several waited at once, the
-/// time counts once.
+/// time counts once. A request that is given up has waited until then and no longer: an instance cannot put
+/// its own deadline off by requests that it never sends.
 #[derive(Debug, Default)]
 pub(crate) struct Waits(Mutex<Waited>);
 
 #[derive(Debug, Default)]
 struct Waited {
-    total: Duration,
-    /// The end of the latest wait.
-    until: Option<Instant>,
+    /// The sum of all that are over.
+    over: Duration,
+    under_way: usize,
+    /// Since when there is one under way.
+    since: Option<Instant>,
 }
 
 impl Waits {
@@ -31,18 +34,49 @@ impl Waits {
         Arc::default()
     }
 
-    /// Adds a wait that begins now. Its end is known in advance, so it counts at once.
-    pub(crate) fn add(&self, now: Instant, wait: Duration) {
-        let mut waited = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let end = now + wait;
-        let from = waited.until.map_or(now, |until| until.max(now));
-        waited.total += end.saturating_duration_since(from);
-        waited.until = Some(from.max(end));
+    /// A wait that begins now and ends when the value is dropped.
+    pub(crate) fn begin(self: &Arc<Self>) -> Waiting {
+        self.lock().begin(Instant::now());
+        Waiting(Arc::clone(self))
     }
 
     /// The sum of all waits.
     pub(crate) fn total(&self) -> Duration {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).total
+        self.lock().total(Instant::now())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waited> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waited {
+    fn begin(&mut self, now: Instant) {
+        self.under_way += 1;
+        self.since.get_or_insert(now);
+    }
+
+    fn end(&mut self, now: Instant) {
+        self.under_way = self.under_way.saturating_sub(1);
+        if self.under_way == 0 {
+            self.over = self.total(now);
+            self.since = None;
+        }
+    }
+
+    fn total(&self, now: Instant) -> Duration {
+        let under_way = self.since.map(|since| now.saturating_duration_since(since));
+        self.over + under_way.unwrap_or_default()
+    }
+}
+
+/// A wait under way.
+#[derive(Debug)]
+pub(crate) struct Waiting(Arc<Waits>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.lock().end(Instant::now());
     }
 }
 
@@ -121,35 +155,58 @@ mod tests {
 
     #[test]
     fn waits_at_the_same_time_count_once() {
-        let (waits, now) = (Waits::default(), Instant::now());
-        waits.add(now, ms(100));
-        waits.add(now + ms(20), ms(50));
-        assert_eq!(waits.total(), ms(100));
-        waits.add(now + ms(50), ms(100));
-        assert_eq!(waits.total(), ms(150));
-        waits.add(now + ms(500), ms(7));
-        assert_eq!(waits.total(), ms(157));
+        let (mut waits, now) = (Waited::default(), Instant::now());
+        waits.begin(now);
+        waits.begin(now + ms(20));
+        assert_eq!(waits.total(now + ms(50)), ms(50));
+        waits.end(now + ms(70));
+        waits.end(now + ms(100));
+        assert_eq!(waits.total(now + ms(400)), ms(100));
+        waits.begin(now + ms(500));
+        waits.end(now + ms(507));
+        assert_eq!(waits.total(now + ms(600)), ms(107));
     }
 
     #[tokio::test]
     async fn a_wait_puts_the_end_off_and_earlier_ones_do_not() {
         let waits = Waits::new();
-        waits.add(Instant::now(), ms(1000));
+        waits.lock().over = ms(1000);
         let mut deadline = Deadline::after(ms(100), Arc::clone(&waits));
         assert_eq!(deadline.end(), deadline.started + ms(100));
-        waits.add(Instant::now() + ms(2000), ms(30));
+        waits.lock().over += ms(30);
         assert_eq!(deadline.end(), deadline.started + ms(130));
         deadline.restart();
         assert_eq!(deadline.end(), deadline.started + ms(100));
     }
 
     #[tokio::test]
+    async fn a_wait_that_is_given_up_puts_nothing_off_any_more() {
+        let waits = Waits::new();
+        let deadline = Deadline::after(ms(100), Arc::clone(&waits));
+        drop(waits.begin());
+        let end = deadline.end();
+        tokio::time::sleep(ms(5)).await;
+        assert_eq!(deadline.end(), end);
+    }
+
+    #[tokio::test]
     async fn what_takes_too_long_is_cut_off_also_after_a_wait() {
         let waits = Waits::new();
         let never = Deadline::after(ms(5), Arc::clone(&waits)).cover(std::future::pending::<()>());
-        waits.add(Instant::now(), ms(5));
+        drop(waits.begin());
         assert_eq!(never.await, Err(Elapsed));
         let deadline = Deadline::after(Duration::MAX, waits);
         assert_eq!(deadline.cover(std::future::ready(7)).await, Ok(7));
+    }
+
+    #[tokio::test]
+    async fn nothing_is_cut_off_while_it_waits() {
+        let waits = Waits::new();
+        let waiting = waits.begin();
+        let work = async {
+            tokio::time::sleep(ms(50)).await;
+            drop(waiting);
+        };
+        assert_eq!(Deadline::after(ms(10), waits).cover(work).await, Ok(()));
     }
 }

@@ -4,6 +4,12 @@ use std::time::Duration;
 
 use crate::contract::exports::millstream::plugin::exporter as wit;
 use crate::contract::transform;
+use crate::guest::MAX_TEXT;
+
+/// The longest schema, in bytes; in memory it takes many times that.
+const MAX_SCHEMA: usize = 256 << 10;
+/// The most things that an exporter may ask for.
+const MAX_WANTS: usize = 250;
 
 /// Who an exporter is and what it needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +74,7 @@ pub struct TransformDescription {
 impl TransformDescription {
     /// Checks a description against the contract; the error says what is wrong.
     pub(crate) fn parse(raw: transform::Description) -> Result<Self, String> {
+        check_texts([("version", &raw.version), ("summary", &raw.summary)])?;
         check_identity(&raw.name, &raw.version)?;
         if !(1..=u32::from(u16::MAX)).contains(&raw.most_outputs) {
             return Err("`most-outputs` is not a number from 1 to 65535".into());
@@ -92,7 +99,24 @@ fn check_identity(name: &str, version: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// Texts of a description, by their fields, have bounds: they stand in the log and in terminals.
+fn check_texts<'a>(
+    texts: impl IntoIterator<Item = (&'static str, &'a String)>,
+) -> Result<(), String> {
+    for (field, text) in texts {
+        if text.len() > MAX_TEXT || text.chars().any(char::is_control) {
+            return Err(format!(
+                "`{field}` has more than {MAX_TEXT} bytes, or control characters"
+            ));
+        }
+    }
+    Ok(())
+}
+
 fn schema(text: &str) -> Result<serde_json::Value, String> {
+    if text.len() > MAX_SCHEMA {
+        return Err(format!("`config-schema` has more than {MAX_SCHEMA} bytes"));
+    }
     let schema: serde_json::Value = serde_json::from_str(text)
         .map_err(|error| format!("`config-schema` is not JSON ({error})"))?;
     if !schema.is_object() {
@@ -104,7 +128,18 @@ fn schema(text: &str) -> Result<serde_json::Value, String> {
 impl Description {
     /// Checks a description against the contract; the error says what is wrong.
     pub(crate) fn parse(raw: wit::Description) -> Result<Self, String> {
+        check_texts(texts(&raw))?;
         check_identity(&raw.name, &raw.version)?;
+        let wants = &raw.wants;
+        let wanted = [
+            &wants.hosts,
+            &wants.aws_services,
+            &wants.folders,
+            &wants.streams,
+        ];
+        if wanted.into_iter().map(Vec::len).sum::<usize>() > MAX_WANTS {
+            return Err(format!("`wants` asks for more than {MAX_WANTS} things"));
+        }
         let config_schema = schema(&raw.config_schema)?;
         let limits = BatchLimits {
             max_messages: raw.limits.max_messages,
@@ -132,6 +167,21 @@ impl Description {
             },
         })
     }
+}
+
+/// What operators are shown, and where it stands.
+fn texts(raw: &wit::Description) -> impl Iterator<Item = (&'static str, &String)> {
+    let wants = &raw.wants;
+    let lists = [
+        &wants.hosts,
+        &wants.aws_services,
+        &wants.folders,
+        &wants.streams,
+    ];
+    let wants = lists.into_iter().flatten().map(|text| ("wants", text));
+    [("version", &raw.version), ("summary", &raw.summary)]
+        .into_iter()
+        .chain(wants)
 }
 
 /// Reads the annotation of the schema (`wit/exporter.wit`).
@@ -220,12 +270,19 @@ mod tests {
     #[test]
     fn each_breach_of_the_contract_is_named() {
         type Break = fn(&mut wit::Description);
-        let breaches: [(&str, Break); 5] = [
+        let breaches: [(&str, Break); 10] = [
             ("`name`", |d| d.name = "Kinesis!".into()),
             ("`version`", |d| d.version.clear()),
             ("`config-schema`", |d| d.config_schema = "{".into()),
             ("zero", |d| d.limits.max_messages = 0),
             ("`max-batch-bytes`", |d| d.limits.max_batch_bytes = 1),
+            ("`summary`", |d| d.summary = "x".repeat(1025)),
+            ("`summary`", |d| d.summary = "one\nERROR two".into()),
+            ("`wants`", |d| d.wants.hosts = vec!["\u{1b}[2J".into()]),
+            ("`wants`", |d| d.wants.streams = vec!["s".into(); 300]),
+            ("`config-schema`", |d| {
+                d.config_schema = format!("{{\"a\":[{}0]}}", "0,".repeat(200_000));
+            }),
         ];
         for (word, break_it) in breaches {
             let mut description = raw();

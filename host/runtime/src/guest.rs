@@ -4,13 +4,14 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use wasmtime::component::ResourceTableError;
 use wasmtime::{Store, Trap};
 
 use crate::deadline::Deadline;
 use crate::error::RuntimeError;
 use crate::log::clean;
 use crate::runtime::Runtime;
-use crate::sandbox::Sandbox;
+use crate::sandbox::{MAX_RESOURCES, Sandbox};
 use crate::state::State;
 
 /// The longest text taken over from a guest into an error or an answer, in bytes.
@@ -57,12 +58,20 @@ pub(crate) fn fault(
             limit: limiter.cap(),
         };
     }
-    let reason = match error.downcast_ref::<Trap>() {
-        Some(trap) => trap.to_string(),
-        None => format!("{error:#}"),
-    };
     RuntimeError::Trapped {
         component: label.into(),
-        reason: clean(&reason, MAX_TEXT),
+        reason: clean(&reason(error), MAX_TEXT),
+    }
+}
+
+/// The crash in words, without the way that led there: an operator can do nothing with a list of
+/// functions without names.
+fn reason(error: &wasmtime::Error) -> String {
+    if let Some(ResourceTableError::Full) = error.downcast_ref() {
+        return format!("it held more than {MAX_RESOURCES} resources of the host");
+    }
+    match error.downcast_ref::<Trap>() {
+        Some(trap) => trap.to_string(),
+        None => error.root_cause().to_string(),
     }
 }

@@ -44,6 +44,7 @@ mod engine;
 mod error;
 mod exporter;
 mod file;
+mod files;
 mod grants;
 mod guest;
 mod http;

@@ -3,10 +3,12 @@
 
 use wasmtime::Engine;
 use wasmtime::component::{HasSelf, Linker};
-use wasmtime_wasi::p2::bindings::sockets::ip_name_lookup;
+use wasmtime_wasi::p2::bindings::filesystem::types as filesystem;
+use wasmtime_wasi::p2::bindings::sockets::{ip_name_lookup, tcp_create_socket, udp_create_socket};
 
 use crate::contract::millstream::plugin::{log, secrets, streams, types, work};
 use crate::error::RuntimeError;
+use crate::files::{self, HasFiles};
 use crate::state::State;
 use crate::work::Work;
 
@@ -22,9 +24,12 @@ pub(crate) fn new(engine: &Engine) -> Result<Linker<State>, RuntimeError> {
 
 fn add_all(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
-    // Ours asks the grants first.
+    // Ours ask the grants first, and say what was denied.
     linker.allow_shadowing(true);
     ip_name_lookup::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    tcp_create_socket::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    udp_create_socket::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    filesystem::add_to_linker::<_, HasFiles>(linker, files::of)?;
     linker.allow_shadowing(false);
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
     let mut options = wasmtime_wasi_tls::p2::LinkOptions::default();

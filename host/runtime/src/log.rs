@@ -2,7 +2,12 @@
 //!
 //! A component can neither flood the log nor forge lines in it: lines are cut, control characters
 //! are replaced, and beyond a rate they are dropped and counted.
+//!
+//! What the host itself says of a component, because it denied it something, has room of its own: a
+//! flood does not hide it. A component that tries the same thing again and again is named for it once a
+//! minute.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,11 +22,15 @@ const MAX_LINE: usize = 8 << 10;
 /// Lines a second; those beyond are dropped and counted (`wit/log.wit`).
 const MAX_LINES: u32 = 100;
 const WINDOW: Duration = Duration::from_secs(1);
+/// Different refusals a minute; further ones, and repeats, are counted.
+const MAX_REFUSALS: usize = 100;
+const REFUSALS_WINDOW: Duration = Duration::from_secs(60);
 
 /// The log of one instance.
 pub(crate) struct PluginLog {
     label: String,
     window: Mutex<Window>,
+    refusals: Mutex<Refusals>,
 }
 
 impl PluginLog {
@@ -29,6 +38,7 @@ impl PluginLog {
         Arc::new(Self {
             label: label.into(),
             window: Mutex::new(Window::new(Instant::now())),
+            refusals: Mutex::new(Refusals::new(Instant::now())),
         })
     }
 
@@ -37,7 +47,21 @@ impl PluginLog {
         &self.label
     }
 
-    /// Writes one line, within the limits above.
+    /// Says, as a warning, what the component was denied, in one sentence.
+    pub(crate) fn refuse(&self, sentence: &str) {
+        let sentence = clean(sentence, MAX_LINE);
+        let admission = self
+            .refusals
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .admit(&sentence, Instant::now());
+        if let Admission::Write { dropped } = admission {
+            self.report_refusals(dropped);
+            self.emit(Level::WARN, &sentence);
+        }
+    }
+
+    /// Writes one line of the component, within the limits above.
     pub(crate) fn write(&self, level: Level, line: &str) {
         let admission = self
             .window
@@ -50,6 +74,18 @@ impl PluginLog {
                 self.report(dropped);
                 self.emit(level, &clean(line, MAX_LINE));
             }
+        }
+    }
+
+    fn report_refusals(&self, left_out: u64) {
+        if left_out > 0 {
+            self.emit(
+                Level::WARN,
+                &format!(
+                    "{left_out} more attempts were refused: each is named once a minute, and at most \
+                     {MAX_REFUSALS} different ones"
+                ),
+            );
         }
     }
 
@@ -82,6 +118,12 @@ impl Drop for PluginLog {
             .unwrap_or_else(PoisonError::into_inner)
             .dropped;
         self.report(dropped);
+        let refusals = self
+            .refusals
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
+        let left_out = refusals.left_out;
+        self.report_refusals(left_out);
     }
 }
 
@@ -137,6 +179,38 @@ impl Window {
             Admission::Write { dropped }
         } else {
             self.dropped = self.dropped.saturating_add(1);
+            Admission::Drop
+        }
+    }
+}
+
+/// The refusals of a minute.
+#[derive(Debug)]
+struct Refusals {
+    start: Instant,
+    sentences: BTreeSet<String>,
+    left_out: u64,
+}
+
+impl Refusals {
+    fn new(start: Instant) -> Self {
+        Self {
+            start,
+            sentences: BTreeSet::new(),
+            left_out: 0,
+        }
+    }
+
+    fn admit(&mut self, sentence: &str, now: Instant) -> Admission {
+        let mut dropped = 0;
+        if now.saturating_duration_since(self.start) >= REFUSALS_WINDOW {
+            dropped = self.left_out;
+            *self = Self::new(now);
+        }
+        if self.sentences.len() < MAX_REFUSALS && self.sentences.insert(sentence.to_owned()) {
+            Admission::Write { dropped }
+        } else {
+            self.left_out = self.left_out.saturating_add(1);
             Admission::Drop
         }
     }
@@ -281,6 +355,22 @@ mod tests {
         let later = start + WINDOW;
         assert_eq!(window.admit(later), Admission::Write { dropped: 7 });
         assert_eq!(window.admit(later), Admission::Write { dropped: 0 });
+    }
+
+    #[test]
+    fn a_refusal_is_said_once_a_minute_and_a_hundred_different_ones() {
+        let start = Instant::now();
+        let mut refusals = Refusals::new(start);
+        let written = Admission::Write { dropped: 0 };
+        assert_eq!(refusals.admit("0", start), written);
+        assert_eq!(refusals.admit("0", start), Admission::Drop);
+        for other in 1..MAX_REFUSALS {
+            assert_eq!(refusals.admit(&other.to_string(), start), written);
+        }
+        assert_eq!(refusals.admit("one more", start), Admission::Drop);
+        let later = start + REFUSALS_WINDOW;
+        assert_eq!(refusals.admit("0", later), Admission::Write { dropped: 2 });
+        assert_eq!(refusals.admit("1", later), written);
     }
 
     #[test]

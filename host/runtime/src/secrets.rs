@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 
 use crate::contract::millstream::plugin::secrets as wit;
 use crate::grants::{Grants, HostGrant};
+use crate::log::PluginLog;
 
 /// The longest secret, in bytes: longer than any token or key that services give.
 const MAX_SECRET: usize = 64 << 10;
@@ -43,6 +44,13 @@ impl FromStr for SecretName {
             let shown = text.chars().take(64).flat_map(char::escape_debug).collect();
             Err(InvalidSecretName(shown))
         }
+    }
+}
+
+impl SecretName {
+    /// The name as it is written.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
@@ -213,15 +221,20 @@ impl FromIterator<(SecretName, Secret)> for Secrets {
 pub(crate) struct ReadableSecrets {
     pub(crate) secrets: Arc<Secrets>,
     pub(crate) grants: Arc<Grants>,
+    /// The plugin's name in the configuration.
+    pub(crate) plugin: String,
+    pub(crate) log: Arc<PluginLog>,
 }
 
 impl ReadableSecrets {
     pub(crate) async fn get(&self, name: &str) -> Result<String, wit::SecretError> {
-        let granted = self.grants.readable_secrets.iter();
-        let Some(secret) = granted
-            .filter(|granted| granted.0 == name)
-            .find_map(|granted| self.secrets.find(granted))
-        else {
+        let granted = self.grants.reads_secret(name);
+        let Some(secret) = granted.and_then(|granted| self.secrets.find(granted)) else {
+            self.log.refuse(&format!(
+                "refused to read the secret `{name}`: it is not granted; to allow it, add it to \
+                 `[plugin.{}.grants] readable-secrets`",
+                self.plugin
+            ));
             return Err(wit::SecretError::NotGranted);
         };
         let unavailable =

@@ -26,6 +26,8 @@ pub(crate) struct State {
     pub(crate) http: HttpAccess,
     pub(crate) socket_access: Arc<SocketAccess>,
     pub(crate) lookups: Lookups,
+    /// Listings of folders that are open.
+    pub(crate) listings: usize,
     pub(crate) tls: WasiTlsCtx,
     pub(crate) limiter: MemoryLimiter,
     pub(crate) log: Arc<PluginLog>,

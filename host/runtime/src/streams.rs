@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use crate::contract::millstream::plugin::streams;
 use crate::grants::Grants;
+use crate::log::PluginLog;
 
 /// A future on the heap, so that [`StreamAccess`] can be a trait object.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -106,6 +107,9 @@ pub trait StreamAccess: Send + Sync {
 pub(crate) struct GrantedStreams {
     pub(crate) streams: Arc<dyn StreamAccess>,
     pub(crate) grants: Arc<Grants>,
+    /// The plugin's name in the configuration.
+    pub(crate) plugin: String,
+    pub(crate) log: Arc<PluginLog>,
     /// Becomes true when the component is asked to end.
     pub(crate) stop: watch::Receiver<bool>,
 }
@@ -116,13 +120,8 @@ impl GrantedStreams {
         stream: &str,
         payloads: Vec<Bytes>,
     ) -> Result<u64, StreamError> {
-        if !self
-            .grants
-            .append
-            .iter()
-            .any(|granted| granted.matches(stream))
-        {
-            return Err(StreamError::NotGranted);
+        if !self.grants.appends_to(stream) {
+            return Err(self.refuse("append to", stream, "append"));
         }
         if payloads.is_empty() {
             return Err(StreamError::Invalid("there is no payload".into()));
@@ -151,13 +150,8 @@ impl GrantedStreams {
         stream: &str,
         options: ReadOptions,
     ) -> Result<Vec<Message>, StreamError> {
-        if !self
-            .grants
-            .read
-            .iter()
-            .any(|granted| granted.matches(stream))
-        {
-            return Err(StreamError::NotGranted);
+        if !self.grants.reads(stream) {
+            return Err(self.refuse("read", stream, "read"));
         }
         if options.min_count == 0 {
             return Err(StreamError::Invalid("min-count is at least 1".into()));
@@ -174,6 +168,15 @@ impl GrantedStreams {
             // The sender gone means that the host is on its way out.
             _ = stop.wait_for(|stopped| *stopped) => Err(stopping()),
         }
+    }
+
+    fn refuse(&self, what: &str, stream: &str, grant: &str) -> StreamError {
+        self.log.refuse(&format!(
+            "refused to {what} the stream `{stream}`: it is not granted; to allow it, add it to \
+             `[plugin.{}.grants] {grant}`",
+            self.plugin
+        ));
+        StreamError::NotGranted
     }
 
     fn check_stop(&self) -> Result<(), StreamError> {

@@ -116,20 +116,11 @@ struct Handshakes {
     log: Arc<PluginLog>,
 }
 
-impl Handshakes {
-    fn identity_for(&self, server: &str) -> Option<Arc<TlsIdentity>> {
-        let identities = &mut self.grants.tls_identities.iter();
-        let of_server =
-            |identity: &&Arc<TlsIdentity>| identity.servers.iter().any(|name| name.matches(server));
-        identities.find(of_server).cloned()
-    }
-}
-
 type Handshake = Pin<Box<dyn Future<Output = Result<Box<dyn TlsStream>, Error>> + Send>>;
 
 impl TlsProvider for Handshakes {
     fn connect(&self, server_name: String, transport: Box<dyn TlsTransport>) -> Handshake {
-        let identity = self.identity_for(&server_name);
+        let identity = self.grants.shows(&server_name).cloned();
         let log = Arc::clone(&self.log);
         Box::pin(async move {
             let outcome = handshake(&server_name, identity, transport).await;
@@ -202,7 +193,6 @@ impl AsyncWrite for Encrypted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::sandbox;
 
     fn identity(certificate: &str, server: &str) -> TlsIdentity {
         TlsIdentity {
@@ -214,19 +204,15 @@ mod tests {
 
     #[test]
     fn a_certificate_is_shown_only_to_the_servers_it_is_for() {
-        let sandbox = sandbox(Grants {
+        let grants = Grants {
             tls_identities: vec![
                 Arc::new(identity("one", "broker.example.com")),
                 Arc::new(identity("two", "*.iot.example.com")),
             ],
             ..Grants::default()
-        });
-        let handshakes = Handshakes {
-            grants: sandbox.grants,
-            log: sandbox.log,
         };
         let shown = |server: &str| {
-            let identity = handshakes.identity_for(server)?;
+            let identity = grants.shows(server)?;
             Some(identity.certificate.display().to_string())
         };
         assert_eq!(shown("Broker.example.com").as_deref(), Some("one"));

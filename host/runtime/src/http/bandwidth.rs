@@ -75,6 +75,12 @@ impl TokenBucket {
             .saturating_duration_since(now)
             .saturating_sub(BURST)
     }
+
+    /// Takes back a reservation of bytes that will not be sent.
+    pub(super) fn give_back(&mut self, bytes: usize) {
+        let time = self.bandwidth.time_for(bytes);
+        self.full_at = self.full_at.checked_sub(time).unwrap_or(self.full_at);
+    }
 }
 
 #[cfg(test)]

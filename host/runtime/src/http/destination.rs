@@ -1,14 +1,14 @@
 //! Where a request goes, and whether a grant covers it.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use http::Uri;
 use http::uri::{Authority, PathAndQuery};
 use wasmtime_wasi_http::Error;
 
 use super::address::Reach;
-use crate::grants::{HostGrant, HostPattern, Scheme};
+use crate::grants::{Grants, HostGrant, Scheme};
 
 /// A request's destination in one spelling, so that what is checked, signed and connected to is the
 /// same.
@@ -21,8 +21,8 @@ pub(super) struct Destination {
 }
 
 impl Destination {
-    /// Takes the destination from an absolute URI. One that names a user is refused: its host could
-    /// be misread.
+    /// Takes the destination from an absolute URI. One that names a user is refused, since its host could
+    /// be misread, and one with brackets around anything but an address, such as one with a zone.
     pub(super) fn of(uri: &Uri) -> Result<Self, Error> {
         let scheme = match uri.scheme_str() {
             Some("http") => Scheme::Http,
@@ -34,10 +34,13 @@ impl Destination {
             return Err(Error::HttpRequestUriInvalid);
         }
         let host = authority.host().to_ascii_lowercase();
-        let host = host
-            .strip_prefix('[')
-            .and_then(|host| host.strip_suffix(']'))
-            .unwrap_or(&host);
+        let host = match host.strip_prefix('[') {
+            None => host.as_str(),
+            Some(host) => host
+                .strip_suffix(']')
+                .filter(|address| address.parse::<Ipv6Addr>().is_ok())
+                .ok_or(Error::HttpRequestUriInvalid)?,
+        };
         // `Authority::port` is none for a missing port and for one out of range alike.
         let port = match authority.as_str().get(authority.host().len()..) {
             Some("") => default_port(scheme),
@@ -55,18 +58,9 @@ impl Destination {
         })
     }
 
-    /// How far the grants reach that cover this destination; none if there is no such grant.
-    pub(super) fn reach(&self, grants: &[HostGrant]) -> Option<Reach> {
-        grants
-            .iter()
-            .filter(|grant| self.matches(grant))
-            .map(|grant| match &grant.host {
-                HostPattern::Address(_) => Reach::Private,
-                HostPattern::Name(_) if grant.private => Reach::Private,
-                HostPattern::Name(name) if name == "localhost" => Reach::Loopback,
-                HostPattern::Name(_) => Reach::Public,
-            })
-            .max()
+    /// Which addresses it may stand for; none if there is no grant for it.
+    pub(super) fn reach(&self, grants: &Grants) -> Option<Reach> {
+        grants.requests(self.scheme, &self.host, self.port)
     }
 
     /// Whether nobody on the way can change what is sent: over TLS, or within this device.
@@ -80,13 +74,8 @@ impl Destination {
 
     /// Whether one of these patterns means it, however far it is.
     pub(super) fn is_within(&self, hosts: &[HostGrant]) -> bool {
-        hosts.iter().any(|host| self.matches(host))
-    }
-
-    fn matches(&self, grant: &HostGrant) -> bool {
-        grant.host.matches(&self.host)
-            && grant.scheme.is_none_or(|scheme| scheme == self.scheme)
-            && grant.port.is_none_or(|port| port == self.port)
+        let mut hosts = hosts.iter();
+        hosts.any(|host| host.covers(self.scheme, &self.host, self.port))
     }
 
     /// The same URI with the destination spelled in the one way.
@@ -140,8 +129,10 @@ mod tests {
     }
 
     fn reach(uri: &str, grants: &[&str]) -> Option<Reach> {
-        let grants: Vec<HostGrant> = grants.iter().map(|text| text.parse().unwrap()).collect();
-        destination(uri).reach(&grants)
+        destination(uri).reach(&Grants {
+            hosts: grants.iter().map(|text| text.parse().unwrap()).collect(),
+            ..Grants::default()
+        })
     }
 
     #[test]
@@ -157,9 +148,11 @@ mod tests {
     }
 
     #[test]
-    fn a_user_in_the_uri_and_impossible_ports_are_refused() {
+    fn a_user_in_the_uri_impossible_ports_and_brackets_around_no_address_are_refused() {
         for uri in [
             "https://granted.com@evil.net/",
+            "http://[::1%25lo]/",
+            "http://[v1.granted]/",
             "http://a:0/",
             "http://a:65536/",
         ] {
@@ -196,7 +189,10 @@ mod tests {
         let mut grant: HostGrant = "broker.lan".parse().unwrap();
         grant.private = true;
         assert_eq!(
-            destination("http://broker.lan").reach(&[grant]),
+            destination("http://broker.lan").reach(&Grants {
+                hosts: vec![grant],
+                ..Grants::default()
+            }),
             Some(Reach::Private)
         );
     }

@@ -95,9 +95,15 @@ impl Exchange {
         body: WasiBody,
         options: RequestOptions,
     ) -> Result<Response<WasiBody>, Error> {
-        let destination = Destination::of(&parts.uri)?;
-        let reach = destination.reach(&self.grants.hosts).ok_or_else(|| {
-            self.log.write(Level::WARN, &format!(
+        let destination = Destination::of(&parts.uri).inspect_err(|_| {
+            self.log.refuse(&format!(
+                "refused a request to the host `{}`: its address names a user or an impossible port, \
+                 or is none",
+                parts.uri.host().unwrap_or_default()
+            ));
+        })?;
+        let reach = destination.reach(&self.grants).ok_or_else(|| {
+            self.log.refuse(&format!(
                 "refused a request to {destination}: the host is not granted; to allow it, add it \
                  to `[plugin.{}.grants] hosts = [\"{}\"]`",
                 self.plugin,
@@ -187,8 +193,7 @@ impl Exchange {
             Ok(body) => Ok(body),
             Err(secret::Problem::Body(error)) => Err(Refusal::Error(error)),
             Err(secret::Problem::Refused(reason)) => {
-                self.log
-                    .write(Level::WARN, &format!("refused a request: {reason}"));
+                self.log.refuse(&format!("refused a request: {reason}"));
                 Err(Refusal::Answer(secret::refusal(&reason)))
             }
         }
@@ -197,7 +202,7 @@ impl Exchange {
     /// What signature the request asks for, if it may have it.
     fn wish(&self, parts: &mut Parts, destination: &Destination) -> Result<Option<Wish>, Error> {
         let refused = |problem: &str| {
-            self.log.write(Level::WARN, problem);
+            self.log.refuse(problem);
             Err(Error::HttpRequestDenied)
         };
         let wish = match Wish::take(&mut parts.headers) {
@@ -206,7 +211,7 @@ impl Exchange {
             Err(problem) => return refused(&format!("refused a request: {problem}")),
         };
         let service = &wish.scope.service;
-        if !self.grants.aws_services.contains(service) {
+        if !self.grants.signs_for(service) {
             return refused(&format!(
                 "refused to sign a request: the AWS service `{service}` is not granted; to allow \
                  it, add it to `[plugin.{plugin}.grants] aws-services = [\"{service}\"]`",
@@ -261,14 +266,11 @@ impl Exchange {
             return;
         };
         match fault::prohibited(error) {
-            Some(refusal) => self.log.write(
-                Level::WARN,
-                &format!(
-                    "refused a request to {destination}: {refusal}; if that is right, move \
-                     the host to `[plugin.{}.grants] private-hosts`",
-                    self.plugin,
-                ),
-            ),
+            Some(refusal) => self.log.refuse(&format!(
+                "refused a request to {destination}: {refusal}; if that is right, move the host to \
+                 `[plugin.{}.grants] private-hosts`",
+                self.plugin,
+            )),
             None => self.log.write(
                 match fault::is_of_proxy(error) {
                     true => Level::WARN,

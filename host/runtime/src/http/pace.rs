@@ -3,8 +3,9 @@
 //! The instances share one bucket, and a body asks it for one piece after another: requests of
 //! several exports take turns, in the order in which they asked.
 
+use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -14,7 +15,7 @@ use tokio::time::{Instant, Sleep};
 use wasmtime_wasi_http::{Error, WasiBody};
 
 use super::bandwidth::{Bandwidth, TokenBucket};
-use crate::deadline::Waits;
+use crate::deadline::{Waiting, Waits};
 
 /// The line that all instances share.
 pub(super) struct Line {
@@ -28,6 +29,10 @@ impl Line {
             bucket: Mutex::new(TokenBucket::new(bandwidth, Instant::now())),
             piece: bandwidth.piece(),
         })
+    }
+
+    fn bucket(&self) -> MutexGuard<'_, TokenBucket> {
+        self.bucket.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -46,8 +51,8 @@ impl Pacer {
 
     /// Waits until this many bytes may be sent.
     pub(super) async fn pass(&self, bytes: usize) {
-        if let Some(until) = self.reserve(bytes) {
-            tokio::time::sleep_until(until).await;
+        if let Some(turn) = self.reserve(bytes) {
+            turn.await;
         }
     }
 
@@ -62,20 +67,45 @@ impl Pacer {
         .boxed_unsync()
     }
 
-    /// Reserves the line; the time until which to wait, if any.
-    fn reserve(&self, bytes: usize) -> Option<Instant> {
+    /// Reserves the line; none if there is nothing to wait for.
+    fn reserve(&self, bytes: usize) -> Option<Turn> {
         let now = Instant::now();
-        let wait = self
-            .line
-            .bucket
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take(now, bytes);
-        if wait.is_zero() {
-            return None;
+        let wait = self.line.bucket().take(now, bytes);
+        (!wait.is_zero()).then(|| Turn {
+            line: Arc::clone(&self.line),
+            bytes,
+            sleep: Box::pin(tokio::time::sleep_until(now + wait)),
+            has_come: false,
+            _waiting: self.waits.begin(),
+        })
+    }
+}
+
+/// A place at the line, which is given back if it is left before its time: requests that are given up
+/// hold up nobody.
+struct Turn {
+    line: Arc<Line>,
+    bytes: usize,
+    sleep: Pin<Box<Sleep>>,
+    has_come: bool,
+    _waiting: Waiting,
+}
+
+impl Future for Turn {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        ready!(self.sleep.as_mut().poll(context));
+        self.has_come = true;
+        Poll::Ready(())
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if !self.has_come {
+            self.line.bucket().give_back(self.bytes);
         }
-        self.waits.add(now, wait);
-        Some(now + wait)
     }
 }
 
@@ -84,7 +114,7 @@ struct PacedBody {
     body: WasiBody,
     /// What is left of the last frame.
     rest: Bytes,
-    waiting: Option<(Bytes, Pin<Box<Sleep>>)>,
+    waiting: Option<(Bytes, Turn)>,
 }
 
 impl PacedBody {
@@ -117,13 +147,11 @@ impl Body for PacedBody {
             let piece = this.rest.split_to(size);
             match this.pacer.reserve(size) {
                 None => return Poll::Ready(Some(Ok(Frame::data(piece)))),
-                Some(until) => {
-                    this.waiting = Some((piece, Box::pin(tokio::time::sleep_until(until))));
-                }
+                Some(turn) => this.waiting = Some((piece, turn)),
             }
         }
-        if let Some((_, sleep)) = &mut this.waiting {
-            ready!(sleep.as_mut().poll(context));
+        if let Some((_, turn)) = &mut this.waiting {
+            ready!(Pin::new(turn).poll(context));
         }
         let piece = this.waiting.take().map(|(piece, _)| Ok(Frame::data(piece)));
         Poll::Ready(piece)
@@ -180,16 +208,30 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn requests_share_the_line_and_each_knows_its_waiting() {
+    async fn requests_share_the_line() {
         // A thousand bytes a second: 1024 bytes are one piece.
         let first = pacer(8);
         let second = Pacer::new(Arc::clone(&first.line), Waits::new());
-        first.reserve(1024);
-        assert!(first.waits.total() < second_of(1));
+        let now = Instant::now();
+        let one = first.reserve(1024).unwrap();
+        assert!(one.sleep.deadline() < now + second_of(1));
         // It comes behind the first one's piece.
-        second.reserve(1024);
-        assert!(second.waits.total() > first.waits.total());
-        assert!(second.waits.total() > second_of(1));
+        let other = second.reserve(1024).unwrap();
+        assert!(other.sleep.deadline() > one.sleep.deadline());
+        assert!(other.sleep.deadline() > now + second_of(1));
+    }
+
+    #[tokio::test]
+    async fn a_request_that_is_given_up_holds_up_nobody() {
+        let hostile = pacer(8);
+        let good = Pacer::new(Arc::clone(&hostile.line), Waits::new());
+        for _ in 0..1000 {
+            drop(hostile.reserve(1 << 20));
+        }
+        let now = Instant::now();
+        let turn = good.reserve(1024).unwrap();
+        assert!(turn.sleep.deadline() < now + second_of(2));
+        assert!(hostile.waits.total() < second_of(10));
     }
 
     fn second_of(seconds: u64) -> std::time::Duration {

@@ -22,10 +22,11 @@ pub(super) enum ResolveError {
     Prohibited { name: String, address: IpAddr },
 }
 
-/// The system's resolver and a filter behind it.
+/// A resolver, usually the system's, and a filter behind it. Nothing is remembered: each connection goes to
+/// addresses that have just passed the filter.
 #[derive(Debug, Clone)]
-pub(super) struct Resolver {
-    system: GaiResolver,
+pub(super) struct Resolver<S = GaiResolver> {
+    system: S,
     reach: Reach,
 }
 
@@ -38,7 +39,12 @@ impl Resolver {
     }
 }
 
-impl Service<Name> for Resolver {
+impl<S> Service<Name> for Resolver<S>
+where
+    S: Service<Name, Error = io::Error>,
+    S::Response: Iterator<Item = SocketAddr>,
+    S::Future: Send + 'static,
+{
     type Response = vec::IntoIter<SocketAddr>;
     type Error = ResolveError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, ResolveError>> + Send>>;
@@ -84,6 +90,26 @@ fn filter(
 mod tests {
     use super::*;
 
+    /// Answers as it is told.
+    struct NameServer<F>(F);
+
+    impl<F, A> Service<Name> for NameServer<F>
+    where
+        F: FnMut() -> io::Result<A>,
+    {
+        type Response = A;
+        type Error = io::Error;
+        type Future = std::future::Ready<io::Result<A>>;
+
+        fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _name: Name) -> Self::Future {
+            std::future::ready((self.0)())
+        }
+    }
+
     fn found(reach: Reach, addresses: &[&str]) -> Result<Vec<SocketAddr>, ResolveError> {
         let addresses = addresses.iter().map(|text| text.parse().unwrap());
         filter(reach, "n".into(), addresses).map(Iterator::collect)
@@ -93,6 +119,31 @@ mod tests {
     fn refused_addresses_are_left_out() {
         let left = found(Reach::Public, &["10.0.0.1:0", "1.1.1.1:0"]).unwrap();
         assert_eq!(left, ["1.1.1.1:0".parse().unwrap()]);
+    }
+
+    #[tokio::test]
+    async fn a_name_that_changes_its_mind_is_judged_anew_each_time() {
+        let answers = [
+            "1.1.1.1:0",
+            "127.0.0.1:0",
+            "[::ffff:10.0.0.1]:0",
+            "1.1.1.2:0",
+        ];
+        let mut answers = answers.into_iter();
+        let name_server = NameServer(move || {
+            let answer: SocketAddr = answers.next().unwrap().parse().unwrap();
+            Ok(std::iter::once(answer))
+        });
+        let mut resolver = Resolver {
+            system: name_server,
+            reach: Reach::Public,
+        };
+        let mut passed = Vec::new();
+        for _ in 0..4 {
+            let found = resolver.call("rebinding.example".parse().unwrap()).await;
+            passed.push(found.is_ok());
+        }
+        assert_eq!(passed, [true, false, false, true]);
     }
 
     #[test]

@@ -132,7 +132,7 @@ impl Keeper<'_> {
     /// A secret that this guest may send to this destination.
     async fn secret(&self, name: &SecretName) -> Result<SecretValue, String> {
         let plugin = self.plugin;
-        if !self.grants.secrets.contains(name) {
+        if !self.grants.sends_secret(name) {
             return Err(format!(
                 "the secret `{name}` is not granted; to allow it, add it to \
                  `[plugin.{plugin}.grants] secrets = [\"{name}\"]`"

@@ -23,6 +23,8 @@ fn readable(secrets: [(&str, Secret); 1], granted: &str) -> ReadableSecrets {
     ReadableSecrets {
         secrets: Arc::new(secrets.into_iter().collect()),
         grants: Arc::new(grants),
+        plugin: "test".into(),
+        log: PluginLog::new("test"),
     }
 }
 

@@ -42,7 +42,7 @@ impl Host for State {
         if name.parse::<IpAddr>().is_ok() {
             return self.sockets().resolve_addresses(network, name);
         }
-        let Some(reach) = self.socket_access.reach_of(&name) else {
+        let Some(reach) = self.socket_access.grants.looks_up(&name) else {
             self.socket_access.refuse_lookup(&name);
             return Err(ErrorCode::AccessDenied.into());
         };

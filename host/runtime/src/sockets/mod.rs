@@ -12,6 +12,7 @@
 //! so. Only granted names are looked up: what a component could tell a name server by asking it would
 //! otherwise be a way out of the sandbox.
 
+mod create;
 mod lookup;
 mod names;
 
@@ -19,11 +20,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
-use tracing::Level;
 use wasmtime_wasi::sockets::SocketAddrUse;
 
-use crate::grants::{AddressGrant, AddressTarget, Grants};
-use crate::http::Reach;
+use crate::grants::{AddressGrant, Grants};
 use crate::log::PluginLog;
 use crate::sandbox::Sandbox;
 use names::Names;
@@ -48,17 +47,17 @@ impl SocketAccess {
         })
     }
 
-    /// Whether there is anything that sockets may do.
-    pub(crate) fn any(&self) -> bool {
-        !self.grants.addresses.is_empty()
-    }
-
-    /// Whether names may be looked up at all.
-    pub(crate) fn any_name(&self) -> bool {
-        self.grants
-            .addresses
-            .iter()
-            .any(|grant| grant.name().is_some())
+    /// Whether there is anything that a socket could do.
+    fn may_make_sockets(&self) -> bool {
+        let may = self.grants.makes_sockets();
+        if !may {
+            self.log.refuse(&format!(
+                "refused to make a socket: no address is granted; to allow one, add it to \
+                 `[plugin.{}.grants] addresses`",
+                self.plugin
+            ));
+        }
+        may
     }
 
     /// Sockets connect and send outwards. They never listen, and they are bound only to where the
@@ -77,26 +76,28 @@ impl SocketAccess {
             // Strangers may send as much as they like, so this says nothing.
             SocketAddrUse::UdpReceive => self.is_known(address),
             SocketAddrUse::TcpBind | SocketAddrUse::UdpBind => {
-                self.any() && address.ip().is_unspecified() && address.port() == 0
+                let allowed = Grants::binds(address);
+                if !allowed {
+                    self.log.refuse(&format!(
+                        "refused to bind a socket to {address}: components only connect and send"
+                    ));
+                }
+                allowed
             }
-            SocketAddrUse::TcpListen | SocketAddrUse::TcpAccept => false,
+            SocketAddrUse::TcpListen | SocketAddrUse::TcpAccept => {
+                self.log
+                    .refuse("refused to listen: components only connect and send");
+                false
+            }
         }
     }
 
     /// Whether an address is covered as far as is known, without a lookup.
     fn is_known(&self, address: SocketAddr) -> bool {
         let now = Instant::now();
-        self.grants
-            .addresses
-            .iter()
-            .any(|grant| match &grant.target {
-                AddressTarget::Address(_) => grant.matches(address),
-                AddressTarget::Name { name, .. } => {
-                    grant.covers_port(address.port())
-                        && reach(grant).allows(address.ip())
-                        && self.names.stands_for(name, address.ip(), now)
-                }
-            })
+        self.grants.connects(address, |name, address| {
+            self.names.stands_for(name, address, now)
+        })
     }
 
     async fn judge(&self, address: SocketAddr) -> Verdict {
@@ -136,7 +137,7 @@ impl SocketAccess {
         let plugin = &self.plugin;
         match verdict {
             Verdict::Allowed => {}
-            Verdict::NotGranted => self.log.write(Level::WARN, &format!(
+            Verdict::NotGranted => self.log.refuse(&format!(
                 "refused a connection to {address}: it is not granted; to allow it, add it, or a name \
                  that stands for it, to `[plugin.{plugin}.grants] addresses = [\"{address}\"]`",
             )),
@@ -145,21 +146,15 @@ impl SocketAccess {
     }
 
     fn report_private(&self, name: &str, address: IpAddr) {
-        self.log.write(Level::WARN, &format!(
+        self.log.refuse(&format!(
             "refused a connection to `{name}`: it stands for {address}, which its grant does not cover; \
              if that is right, move it to `[plugin.{}.grants] private-addresses`",
             self.plugin,
         ));
     }
 
-    /// How far the grants reach that name this host; none if there is no such grant.
-    fn reach_of(&self, host: &str) -> Option<Reach> {
-        let grants = self.grants.addresses.iter();
-        grants.filter(|grant| grant.is_named(host)).map(reach).max()
-    }
-
     fn refuse_lookup(&self, host: &str) {
-        self.log.write(Level::WARN, &format!(
+        self.log.refuse(&format!(
             "refused to look up the name `{host}`: it is not granted; to allow it, add it with its port \
              to `[plugin.{}.grants] addresses`",
             self.plugin,
@@ -174,15 +169,6 @@ enum Verdict {
     NotGranted,
     /// The granted name stands for an address that it may not stand for.
     Private(String),
-}
-
-/// How far a grant reaches.
-fn reach(grant: &AddressGrant) -> Reach {
-    match &grant.target {
-        AddressTarget::Address(_) | AddressTarget::Name { private: true, .. } => Reach::Private,
-        AddressTarget::Name { name, .. } if name == "localhost" => Reach::Loopback,
-        AddressTarget::Name { .. } => Reach::Public,
-    }
 }
 
 #[cfg(test)]

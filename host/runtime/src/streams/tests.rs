@@ -12,6 +12,8 @@ fn granted() -> (GrantedStreams, Arc<Recorder>, watch::Sender<bool>) {
     let streams = GrantedStreams {
         streams: recorder.clone(),
         grants: Arc::new(grants),
+        plugin: "test".into(),
+        log: PluginLog::new("test"),
         stop,
     };
     (streams, recorder, sender)
