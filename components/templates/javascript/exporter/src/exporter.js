@@ -42,10 +42,14 @@ export const exporter = {
                 throw configError(key, 'There is no such setting; there is `url`.');
             }
         }
-        if (!/^https?:\/\/./.test(settings.url) || !URL.canParse(settings.url)) {
+        try {
+            url = new URL(settings.url);
+        } catch {
+            url = undefined;
+        }
+        if (!['http:', 'https:'].includes(url?.protocol)) {
             throw configError('url', 'Set it to an address such as https://example.com/ingest.');
         }
-        url = new URL(settings.url);
     },
 
     async export(batch) {

@@ -1,10 +1,10 @@
 """Appends a reading to a stream, again and again: `--stream NAME [--interval SECONDS] [--count N]`."""
 
-import argparse
 import itertools
 import json
 import sys
 import time
+from dataclasses import dataclass
 
 from componentize_py_types import Err
 from wit_world import exports
@@ -25,25 +25,42 @@ class Unable(Exception):
     """Why no reading can be appended, for the operator."""
 
 
-def options(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="{{name}}", exit_on_error=False, add_help=False)
-    parser.add_argument("--stream", required=True)
-    parser.add_argument("--interval", type=float, default=1.0, help="in seconds")
-    parser.add_argument("--count", type=int, default=None)
+@dataclass
+class Options:
+    stream: str = ""
+    interval: float = 1.0  # seconds
+    count: int | None = None
+
+
+def options(arguments: list[str]) -> Options:
+    # By hand: argparse imports modules late, and what is not imported at the top is not in the component.
+    options = Options()
     try:
-        return parser.parse_args(arguments)
-    except (argparse.ArgumentError, SystemExit) as error:
-        raise Unable(f"Wrong arguments: {error}") from error
+        for name, value in zip(arguments[::2], arguments[1::2], strict=True):
+            match name:
+                case "--stream":
+                    options.stream = value
+                case "--interval":
+                    options.interval = float(value)
+                case "--count":
+                    options.count = int(value)
+                case _:
+                    raise ValueError(f"there is no {name}")
+    except ValueError as error:
+        raise Unable(f"Wrong arguments: {error}.") from error
+    if not options.stream:
+        raise Unable("Wrong arguments: --stream NAME is missing.")
+    return options
 
 
-def produce(options: argparse.Namespace) -> None:
+def produce(options: Options) -> None:
     for number in itertools.count() if options.count is None else range(options.count):
         if not append(options, reading(number)):
             return
         time.sleep(options.interval)
 
 
-def append(options: argparse.Namespace, payload: bytes) -> bool:
+def append(options: Options, payload: bytes) -> bool:
     """Waits while the stream is full. Returns False when the host shuts down, which is a clean end."""
     while True:
         try:
