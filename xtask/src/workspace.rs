@@ -25,3 +25,8 @@ pub(crate) fn millstream() -> PathBuf {
 pub(crate) fn plugins() -> PathBuf {
     target().join("plugins")
 }
+
+/// The components in other languages than Rust.
+pub(crate) fn components() -> PathBuf {
+    target().join("components")
+}

@@ -1,10 +1,10 @@
-// The arguments of the producer: `--stream NAME [--interval SECONDS] [--count N]`.
+// The arguments of the producer: `--stream NAME [--interval-ms N] [--count N]`.
 export function parse(args) {
-    const options = { interval: 1, count: Infinity };
+    const options = { intervalMs: 1000, count: Infinity };
     for (let at = 0; at < args.length; at += 2) {
         const [name, value] = [args[at], args[at + 1]];
         if (name === '--stream' && value) options.stream = value;
-        else if (name === '--interval' && Number(value) >= 0) options.interval = Number(value);
+        else if (name === '--interval-ms' && /^\d+$/.test(value)) options.intervalMs = Number(value);
         else if (name === '--count' && Number(value) >= 0) options.count = Number(value);
         else throw new Error(`Wrong arguments: ${name} ${value ?? ''}`);
     }

@@ -1,12 +1,12 @@
 // The entry of the component: what the host calls, and what it offers.
 import { getArguments } from 'wasi:cli/environment@0.2.12';
 import { subscribeDuration } from 'wasi:clocks/monotonic-clock@0.2.12';
-import { append } from 'millstream:plugin/streams@0.1.0';
-import { write } from 'millstream:plugin/log@0.1.0';
+import { append } from 'millstream:plugin/streams@{{contract}}';
+import { write } from 'millstream:plugin/log@{{contract}}';
 import { parse } from './options.js';
 import { produce } from './produce.js';
 
-const pause = (seconds) => subscribeDuration(BigInt(Math.round(seconds * 1e9))).block();
+const pause = (milliseconds) => subscribeDuration(BigInt(milliseconds) * 1_000_000n).block();
 
 export const run = {
     run() {

@@ -1,4 +1,4 @@
-"""Appends a reading to a stream, again and again: `--stream NAME [--interval SECONDS] [--count N]`."""
+"""Appends a reading to a stream, again and again: `--stream NAME [--interval-ms N] [--count N]`."""
 
 import itertools
 import json
@@ -28,7 +28,7 @@ class Unable(Exception):
 @dataclass
 class Options:
     stream: str = ""
-    interval: float = 1.0  # seconds
+    interval: float = 1.0  # in seconds
     count: int | None = None
 
 
@@ -40,8 +40,8 @@ def options(arguments: list[str]) -> Options:
             match name:
                 case "--stream":
                     options.stream = value
-                case "--interval":
-                    options.interval = float(value)
+                case "--interval-ms":
+                    options.interval = int(value) / 1000
                 case "--count":
                     options.count = int(value)
                 case _:
