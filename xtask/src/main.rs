@@ -8,11 +8,13 @@ mod bench;
 mod build;
 mod demo;
 mod fuzz;
+mod languages;
 mod node;
 mod peers;
 mod process;
 mod python;
 mod test;
+mod toolchains;
 mod workspace;
 
 use clap::{Parser, Subcommand};
@@ -29,6 +31,8 @@ struct Cli {
 enum Command {
     /// Build the host and the components; plugins land in target/plugins
     Build,
+    /// Build plugins in Python, JavaScript, C and Go from their templates, into target/components
+    Languages,
     /// See it work: a producer component, a stream, the file plugin; about fifteen seconds
     Demo(demo::Demo),
     /// Format, lints and every test
@@ -45,6 +49,7 @@ fn main() -> anyhow::Result<()> {
             build::host()?;
             build::guests()
         }
+        Command::Languages => languages::build(),
         Command::Demo(demo) => demo.run(),
         Command::Test(test) => test.run(),
         Command::Bench(bench) => bench.run(),

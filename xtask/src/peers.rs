@@ -1,4 +1,4 @@
-//! The servers that destinations are tested against: Debian packages.
+//! Debian packages: the servers that destinations are tested against, and compilers.
 
 use std::ffi::OsStr;
 use std::io::Write;
@@ -18,6 +18,18 @@ const PEERS: [(&str, &str); 3] = [
     ("influxdb", "influxd"),
 ];
 
+/// A package, and a file in it, for components in C. Go's projects are built by `make` too.
+const COMPILERS: [(&str, &str); 5] = [
+    ("make", "make"),
+    ("clang", "clang"),
+    ("lld", "wasm-ld"),
+    ("wasi-libc", "/usr/lib/wasm32-wasi/libc.a"),
+    (
+        "libclang-rt-dev-wasm32",
+        "/usr/share/doc/libclang-rt-dev-wasm32/copyright",
+    ),
+];
+
 /// Servers lie here, and not every user's `PATH` says so.
 const SYSTEM_FOLDER: &str = "/usr/sbin";
 
@@ -26,17 +38,26 @@ const POLICY: &str = "/usr/sbin/policy-rc.d";
 /// The answer "no".
 const FORBID: &[u8] = b"#!/bin/sh\nexit 101\n";
 
-/// Installs the packages whose program is not there. No service is left running: tests start their own
-/// servers, on free ports and in folders of their own.
+/// Installs the servers of which a program is not there. No service is left running: tests start their own,
+/// on free ports and in folders of their own.
 ///
 /// # Errors
 ///
 /// A sentence with the command to run, where only another user may install packages.
 pub(crate) fn install() -> Result<()> {
-    let missing: Vec<_> = PEERS
-        .into_iter()
-        .filter(|(_, program)| !is_there(program))
-        .map(|(package, _)| package)
+    packages("the tests of destinations need the programs", &PEERS)
+}
+
+/// Installs what makes components of C, likewise.
+pub(crate) fn install_compilers() -> Result<()> {
+    packages("components in C and Go need the tools", &COMPILERS)
+}
+
+fn packages(why: &str, packages: &[(&str, &str)]) -> Result<()> {
+    let missing: Vec<_> = packages
+        .iter()
+        .filter(|(_, file)| !is_there(file))
+        .map(|(package, _)| *package)
         .collect();
     if missing.is_empty() {
         return Ok(());
@@ -44,8 +65,8 @@ pub(crate) fn install() -> Result<()> {
     let names = missing.join(" ");
     if !geteuid().is_root() || !is_there("apt-get") {
         bail!(
-            "the tests of destinations need the programs of the Debian packages {names}; as root: \
-             apt-get update && apt-get install --no-install-recommends {names}"
+            "{why} of the Debian packages {names}; as root: apt-get update && apt-get install \
+             --no-install-recommends {names}"
         );
     }
     step(format!("installing {names}"));
@@ -62,6 +83,7 @@ pub(crate) fn install() -> Result<()> {
     apt(&[&install[..], &missing].concat())
 }
 
+/// Whether a program is in the `PATH`; or a file, if that is the whole path of one.
 fn is_there(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)

@@ -29,6 +29,12 @@ const OLDER: Environment = Environment {
     holds: "the official SDK of Greengrass V1",
 };
 
+const TOOLCHAINS: Environment = Environment {
+    folder: "venv-toolchains",
+    list: "toolchains.txt",
+    holds: "the tools that make components of Python and Go",
+};
+
 /// The interpreter of the environment with the current SDK and the emulator.
 pub(crate) fn python() -> Command {
     CURRENT.python()
@@ -43,6 +49,12 @@ pub(crate) fn install() -> Result<()> {
 /// Makes the environment with the SDK of Greengrass V1 too, which only tests use.
 pub(crate) fn install_older() -> Result<()> {
     OLDER.install()
+}
+
+/// Makes the environment with the tools for components in Python and Go, and returns its folder.
+pub(crate) fn install_toolchains() -> Result<PathBuf> {
+    TOOLCHAINS.install()?;
+    Ok(TOOLCHAINS.folder())
 }
 
 impl Environment {

@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::process::{run, say, step};
-use crate::{build, node, peers, python, workspace};
+use crate::{build, languages, node, peers, python, workspace};
 
 /// Format, lints and every test
 #[derive(Args)]
@@ -25,6 +25,7 @@ impl Test {
         peers::install()?;
         build::host()?;
         build::guests()?;
+        languages::build()?;
         step("tests");
         let mut test = build::cargo();
         test.args(["test", "--release", "--no-fail-fast"])
@@ -35,6 +36,7 @@ impl Test {
         }
         run(&mut test)?;
         if self.filter.is_none() {
+            languages::test()?;
             step("lints");
             let together = build::TOGETHER.as_slice();
             for packages in [together, &["--package", "millstream-bench"]] {

@@ -30,3 +30,8 @@ pub(crate) fn plugins() -> PathBuf {
 pub(crate) fn hostile() -> PathBuf {
     target().join("hostile")
 }
+
+/// The components in other languages than Rust.
+pub(crate) fn components() -> PathBuf {
+    target().join("components")
+}
