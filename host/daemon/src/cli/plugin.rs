@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use millstream_runtime::{Component, ComponentKind};
+use millstream_runtime::{Component, ComponentKind, RuntimeError};
 use serde_json::{Value, json};
 
 use super::{Failed, components, output};
@@ -77,6 +77,9 @@ async fn list(plugins: &Plugins, host: Option<&Status>, as_json: bool) -> Result
                 loaded.id.short_hash(),
                 summary(loaded),
             )),
+            Err(error @ RuntimeError::Refused { .. }) => {
+                output::line(format!("{name:<16} refused   {error}"));
+            }
             Err(error) => output::line(format!("{name:<16} broken    {error}")),
         }
         let on_disk = inspected.as_ref().map(|loaded| &*loaded.id.sha256);
