@@ -85,7 +85,8 @@ fn check_signature(keys: &[TrustedKey], path: &Path, bytes: &[u8]) -> Result<(),
     let file = signature_file(path);
     let signature = read_signature(&file).map_err(|error| {
         format!(
-            "only signed plugins are used, and its signature {} cannot be read: {error}",
+            "only signed plugins are used, and its signature {} cannot be read ({error}); sign it with a key \
+             of plugins.trusted-keys, and put the signature there",
             file.display()
         )
     })?;

@@ -1,5 +1,6 @@
 //! `millstream plugin list`
 
+use millstream_runtime::RuntimeError;
 use serde_json::{Value, json};
 
 use super::{Failed, kind, output, to_json};
@@ -42,6 +43,9 @@ pub(super) async fn list(
                 loaded.id.short_hash(),
                 summary(loaded),
             )),
+            Err(error @ RuntimeError::Refused { .. }) => {
+                output::line(format!("{name:<16} refused   {error}"));
+            }
             Err(error) => output::line(format!("{name:<16} broken    {error}")),
         }
         let on_disk = inspected.as_ref().map(|loaded| &*loaded.id.sha256);

@@ -116,7 +116,7 @@ async fn a_version_that_takes_less_than_the_batch_in_hand_comes_behind_it() {
     call.deliver();
     let call = exports.call().await;
     assert_eq!(
-        (call.version.clone(), call.numbers.clone()),
+        (call.version, call.numbers),
         (version("2"), numbers(10..13))
     );
 }
