@@ -169,7 +169,7 @@ impl Plugins {
         let component = self.runtime.load(path).await?;
         let description = match component.kind() {
             ComponentKind::Exporter => Some(component.describe(self.limits).await?),
-            ComponentKind::Producer => None,
+            ComponentKind::Producer | ComponentKind::Webhook => None,
         };
         Ok((component, description))
     }

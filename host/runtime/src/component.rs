@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use wasmtime::component::InstancePre;
 use wasmtime_wasi::p2::bindings::CommandPre;
+use wasmtime_wasi_http::p2::bindings::ProxyPre;
 
 use crate::contract::{ExporterPluginIndices, canceling};
 use crate::deadline::Waits;
@@ -22,6 +23,7 @@ use crate::producer::{self, ProducerEnd, ProducerSettings};
 use crate::runtime::Runtime;
 use crate::sandbox::Sandbox;
 use crate::state::State;
+use crate::webhook::{Webhook, WebhookSettings};
 
 /// The interface that makes a component an exporter.
 const EXPORTER: &str = "millstream:plugin/exporter@0.1.0";
@@ -29,6 +31,10 @@ const EXPORTER: &str = "millstream:plugin/exporter@0.1.0";
 const CANCELING: &str = "millstream:plugin/canceling";
 /// The interface that makes a component a producer.
 const RUN: &str = "wasi:cli/run";
+/// The interface that makes a component a webhook.
+const HANDLER: &str = "wasi:http/incoming-handler";
+/// The interfaces from which a producer learns that it is to end.
+const TELLING: [&str; 2] = ["millstream:plugin/stop", "millstream:plugin/streams"];
 
 /// What a component is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +43,8 @@ pub enum ComponentKind {
     Exporter,
     /// It makes messages.
     Producer,
+    /// It makes messages of the HTTP requests that come in.
+    Webhook,
 }
 
 impl ComponentKind {
@@ -44,6 +52,7 @@ impl ComponentKind {
         match self {
             Self::Exporter => "an exporter",
             Self::Producer => "a producer",
+            Self::Webhook => "a webhook",
         }
     }
 }
@@ -82,6 +91,7 @@ pub(crate) struct ExporterProgram {
 enum Program {
     Exporter(ExporterProgram),
     Producer(CommandPre<State>),
+    Webhook(ProxyPre<State>),
 }
 
 impl Component {
@@ -140,6 +150,7 @@ impl Component {
                 })
             }
             ComponentKind::Producer => Program::Producer(CommandPre::new(linked).map_err(shape)?),
+            ComponentKind::Webhook => Program::Webhook(ProxyPre::new(linked).map_err(shape)?),
         };
         let inner = Inner {
             runtime: runtime.clone(),
@@ -178,6 +189,7 @@ impl Component {
         match self.inner.program {
             Program::Exporter(_) => ComponentKind::Exporter,
             Program::Producer(_) => ComponentKind::Producer,
+            Program::Webhook(_) => ComponentKind::Webhook,
         }
     }
 
@@ -194,7 +206,7 @@ impl Component {
     ///
     /// # Errors
     ///
-    /// [`RuntimeError::WrongKind`] for a producer, [`RuntimeError::Description`] for an answer that
+    /// [`RuntimeError::WrongKind`] for other kinds, [`RuntimeError::Description`] for an answer that
     /// breaks the contract, and the errors of a call: `Trapped`, `TimedOut`, `OutOfMemory`.
     pub async fn describe(&self, limits: Limits) -> Result<Description, RuntimeError> {
         let program = self.exporter()?;
@@ -234,7 +246,7 @@ impl Component {
     ///
     /// # Errors
     ///
-    /// [`RuntimeError::WrongKind`] for a producer, [`RuntimeError::Config`] if the exporter refuses
+    /// [`RuntimeError::WrongKind`] for other kinds, [`RuntimeError::Config`] if the exporter refuses
     /// the configuration, [`RuntimeError::Folder`] for a granted folder that is not there, and the
     /// errors of a call: `Trapped`, `TimedOut`, `OutOfMemory`.
     pub async fn open(&self, settings: ExporterSettings) -> Result<Exporter, RuntimeError> {
@@ -245,12 +257,12 @@ impl Component {
     /// Runs a producer to its end.
     ///
     /// When `stop` becomes true, or its sender is dropped, calls on streams answer `unavailable` and
-    /// waiting reads return, so that the producer can end cleanly. One that does not is ended by
-    /// dropping the future, after whatever grace the caller gives.
+    /// waiting reads return, so that the producer can end cleanly. One that does not is ended after
+    /// [`ProducerSettings::stop_timeout`].
     ///
     /// # Errors
     ///
-    /// [`RuntimeError::WrongKind`] for an exporter, [`RuntimeError::Folder`] for a granted folder
+    /// [`RuntimeError::WrongKind`] for other kinds, [`RuntimeError::Folder`] for a granted folder
     /// that is not there, [`RuntimeError::Stdout`] if the stream of its output is lost, and
     /// `Trapped` or `OutOfMemory`.
     pub async fn run(
@@ -264,6 +276,24 @@ impl Component {
         producer::run(self, program, settings, stop).await
     }
 
+    /// Makes a webhook of it, for any number of requests.
+    ///
+    /// # Errors
+    ///
+    /// [`RuntimeError::WrongKind`] for other kinds.
+    pub fn webhook(&self, settings: WebhookSettings) -> Result<Webhook, RuntimeError> {
+        match &self.inner.program {
+            Program::Webhook(program) => Ok(Webhook::new(self.clone(), program.clone(), settings)),
+            _ => Err(self.wrong_kind(ComponentKind::Webhook)),
+        }
+    }
+
+    /// Whether a producer can learn that it is to end.
+    pub(crate) fn learns_of_stop(&self) -> bool {
+        let mut imports = self.imports().iter();
+        imports.any(|import| TELLING.contains(&split_version(import).0))
+    }
+
     /// Whether it wants to be told of messages that are not exported ([`Exporter::cancel`]).
     pub fn cancels(&self) -> bool {
         matches!(&self.inner.program, Program::Exporter(program) if program.canceling.is_some())
@@ -272,7 +302,7 @@ impl Component {
     fn exporter(&self) -> Result<&ExporterProgram, RuntimeError> {
         match &self.inner.program {
             Program::Exporter(program) => Ok(program),
-            Program::Producer(_) => Err(self.wrong_kind(ComponentKind::Exporter)),
+            _ => Err(self.wrong_kind(ComponentKind::Exporter)),
         }
     }
 
@@ -303,7 +333,8 @@ fn component_name(path: &Path) -> String {
         .into_owned()
 }
 
-/// Finds what makes a component an exporter or a producer. A component that is both is an exporter.
+/// Finds what makes a component an exporter, a webhook or a producer. One that is several is the first
+/// of these: a program whose work are requests may have a `main` all the same.
 fn find_entry<'a>(
     component: &str,
     exports: &[&'a str],
@@ -323,12 +354,21 @@ fn find_entry<'a>(
             })
         };
     }
-    let run = exports.iter().find(|export| split_version(export).0 == RUN);
-    run.map(|run| (ComponentKind::Producer, *run))
-        .ok_or_else(|| RuntimeError::NoEntry {
-            component: component.into(),
-            exporter: EXPORTER,
-        })
+    [
+        (ComponentKind::Webhook, HANDLER),
+        (ComponentKind::Producer, RUN),
+    ]
+    .into_iter()
+    .find_map(|(kind, entry)| {
+        let found = exports
+            .iter()
+            .find(|export| split_version(export).0 == entry);
+        found.map(|found| (kind, *found))
+    })
+    .ok_or_else(|| RuntimeError::NoEntry {
+        component: component.into(),
+        exporter: EXPORTER,
+    })
 }
 
 fn split_version(interface: &str) -> (&str, &str) {

@@ -41,9 +41,9 @@ pub enum RuntimeError {
         /// The file.
         path: PathBuf,
     },
-    /// The component is neither an exporter nor a producer.
+    /// The component is neither an exporter nor a producer nor a webhook.
     #[error(
-        "The component {component} exports neither `{exporter}` nor `wasi:cli/run`, so it is neither an exporter nor a producer. Build it against the worlds in `wit/`."
+        "The component {component} exports none of `{exporter}`, `wasi:cli/run` and `wasi:http/incoming-handler`, so it is neither an exporter nor a producer nor a webhook. Build it against the worlds in `wit/`."
     )]
     NoEntry {
         /// The component.
@@ -75,7 +75,7 @@ pub enum RuntimeError {
     },
     /// The component imports what the host does not have.
     #[error(
-        "The component {component} imports `{import}`, which this host does not offer: {reason}. A component may import millstream:plugin 0.1, wasi:http 0.2 (outgoing) and the WASI 0.2 interfaces for commands."
+        "The component {component} imports `{import}`, which this host does not offer: {reason}. A component may import millstream:plugin 0.1, wasi:http 0.2 and the WASI 0.2 interfaces for commands."
     )]
     UnknownImport {
         /// The component.
@@ -221,6 +221,14 @@ pub enum RuntimeError {
         /// The stream that was to receive the lines.
         stream: String,
         /// Why the stream did not take them.
+        reason: String,
+    },
+    /// A webhook gave no answer to a request, or one that cannot be passed on.
+    #[error("{component} did not answer a request as it should: {reason}.")]
+    NoAnswer {
+        /// The instance.
+        component: String,
+        /// What was missing.
         reason: String,
     },
     /// A part of the host stopped unexpectedly.

@@ -6,6 +6,7 @@ use wasmtime::component::{HasSelf, Linker};
 use wasmtime_wasi::p2::bindings::sockets::ip_name_lookup;
 
 use crate::contract::millstream::plugin::{log, secrets, streams, types, work};
+use crate::contract::producing::stop;
 use crate::error::RuntimeError;
 use crate::state::State;
 use crate::work::Work;
@@ -32,6 +33,7 @@ fn add_all(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     types::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     log::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     secrets::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    stop::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     streams::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     work::add_to_linker::<_, HasSelf<Work>>(linker, |state| &mut state.work)
 }

@@ -94,6 +94,7 @@ impl Sandbox {
                 grants: Arc::clone(&self.grants),
                 stop: self.stop.clone(),
             }),
+            stop: self.stop.clone(),
             work: Work::default(),
         };
         let mut store = Store::new(runtime.engine(), state);

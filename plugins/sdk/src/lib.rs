@@ -7,7 +7,8 @@
 //! the host hands over into it, and a mistake into a sentence that names the field.
 //!
 //! **A producer** is an ordinary program with a `main`, built for `wasm32-wasip2`, that calls
-//! [`streams::append`] and writes to the [`log`].
+//! [`streams::append`] and writes to the [`log`]. [`producer`] has what most of them need beside:
+//! arguments, pauses that end when the host stops, and appending to a stream that may be full.
 //!
 //! Everything here also compiles for the developer's own machine, so that the logic of a plugin can
 //! be tested with a plain `cargo test`. There is no host there: [`log`] writes to the standard error,
@@ -72,7 +73,9 @@ pub mod http;
 #[cfg(feature = "json-line")]
 pub mod json_line;
 pub mod log;
+pub mod producer;
 pub mod secrets;
+pub mod stop;
 pub mod streams;
 #[cfg(feature = "tcp")]
 pub mod tcp;

@@ -6,6 +6,7 @@ use std::path::Path;
 use millstream_runtime::{ComponentKind, Secret, SecretName};
 use tokio::net::TcpListener;
 
+use super::plugin::purpose;
 use super::{Failed, components, create_folder, output};
 use crate::access::Access;
 use crate::config::{Authentication, Config};
@@ -123,7 +124,9 @@ async fn check_plugins(config: &Config, plugins: &Plugins, findings: &mut Findin
             Ok((_, Some(description))) => {
                 findings.good(format!("plugin {name}: {}", description.summary));
             }
-            Ok((_, None)) => findings.good(format!("plugin {name}: makes messages")),
+            Ok((component, None)) => {
+                findings.good(format!("plugin {name}: {}", purpose(component.kind())));
+            }
             Err(error) => findings.wrong(error.to_string()),
         }
     }
@@ -144,14 +147,21 @@ async fn check_plugins(config: &Config, plugins: &Plugins, findings: &mut Findin
         }
     }
     for producer in &config.producer {
-        match plugins.component(&producer.component).await {
-            Ok(component) if component.kind() == ComponentKind::Producer => {}
-            Ok(_) => findings.wrong(format!(
-                "[[producer]] \"{}\": {} is an exporter, not a producer",
-                producer.name, producer.component
-            )),
-            Err(reason) => findings.wrong(format!("[[producer]] \"{}\": {reason}", producer.name)),
-        }
+        let wrong = match plugins.component(&producer.component).await {
+            Ok(component) => match (component.kind(), &producer.path) {
+                (ComponentKind::Producer, None) | (ComponentKind::Webhook, Some(_)) => continue,
+                (ComponentKind::Exporter, _) => "it is an exporter, not a producer".to_owned(),
+                (ComponentKind::Webhook, None) => {
+                    "it is a webhook; say where with path = \"/hooks/…\"".to_owned()
+                }
+                (ComponentKind::Producer, Some(_)) => {
+                    "it is a command and not a webhook; take path away".to_owned()
+                }
+            },
+            Err(reason) => reason,
+        };
+        let (name, component) = (&producer.name, &producer.component);
+        findings.wrong(format!("[[producer]] \"{name}\", {component}: {wrong}"));
     }
 }
 

@@ -6,6 +6,7 @@ mod export;
 mod init;
 mod output;
 mod plugin;
+mod producer;
 mod run;
 mod status;
 mod stream;
@@ -74,6 +75,9 @@ enum Command {
     /// See how exports fare, and send again what they rejected
     #[command(subcommand)]
     Export(export::ExportCommand),
+    /// See how producers fare
+    #[command(subcommand)]
+    Producer(producer::ProducerCommand),
     /// Look at plugins
     #[command(subcommand)]
     Plugin(plugin::PluginCommand),
@@ -179,6 +183,7 @@ fn start(command: &Command, common: &Common) -> Result<(), Failed> {
             Command::Status(status) => status.run(&config).await,
             Command::Stream(stream) => stream.run(&config).await,
             Command::Export(export) => export.run(&config).await,
+            Command::Producer(producer) => producer.run(&config).await,
             Command::Plugin(plugin) => plugin.run(&config).await,
             Command::Client(client) => client.run(&config),
             Command::Init(_) | Command::Compile { .. } => Ok(()),

@@ -54,7 +54,7 @@ async fn list(plugins: &Plugins, as_json: bool) -> Result<(), Failed> {
                     Some(description) => {
                         (description.version.as_str(), description.summary.as_str())
                     }
-                    None => ("", "makes messages"),
+                    None => ("", purpose(component.kind())),
                 };
                 output::line(format!(
                     "{:<16} {:<9} {version:<8} {:>10}  {}  {summary}",
@@ -134,6 +134,15 @@ fn kind(component: &Component) -> &'static str {
     match component.kind() {
         ComponentKind::Exporter => "exporter",
         ComponentKind::Producer => "producer",
+        ComponentKind::Webhook => "webhook",
+    }
+}
+
+/// What a component is for that does not describe itself.
+pub(super) fn purpose(kind: ComponentKind) -> &'static str {
+    match kind {
+        ComponentKind::Webhook => "makes messages of HTTP requests",
+        ComponentKind::Exporter | ComponentKind::Producer => "makes messages",
     }
 }
 

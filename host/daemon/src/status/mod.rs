@@ -16,6 +16,7 @@ use millstream_streams::{Cursor, Position, SequenceNumber, Store, StreamInfo};
 use serde::{Deserialize, Serialize};
 
 use crate::exports::{ExportSettings, Meter, Outcome, Source};
+use crate::producers::{Board, ProducerStatus};
 use crate::service::Service;
 use crate::time::{SystemTime, Time};
 
@@ -36,6 +37,9 @@ pub(crate) struct Status {
     pub(crate) failure: Option<String>,
     pub(crate) telemetry: Telemetry,
     pub(crate) streams: Vec<StreamStatus>,
+    /// In the order of the configuration.
+    #[serde(default)]
+    pub(crate) producers: Vec<ProducerStatus>,
 }
 
 /// The counters of the Greengrass component under their names there, in bytes since the start
@@ -136,6 +140,7 @@ pub(crate) struct Picture {
 #[derive(Clone)]
 pub(crate) struct Observer {
     pub(crate) service: Service,
+    pub(crate) producers: Board,
     pub(crate) runtime: Runtime,
     pub(crate) started: Instant,
     pub(crate) address: SocketAddr,
@@ -174,6 +179,7 @@ impl Observer {
             failure: self.failure(),
             telemetry: self.telemetry(&streams),
             streams,
+            producers: self.producers.status(),
         };
         Picture { status, meters }
     }

@@ -46,6 +46,19 @@ fn picture() -> Picture {
         refused_appends: 0,
         exports: vec![export],
     };
+    let producer = ProducerStatus {
+        name: "clock".into(),
+        component: "timestamp".into(),
+        path: None,
+        state: ProducerState::Running,
+        runs: 3,
+        restarts: 2,
+        messages: 12,
+        refused_appends: 1,
+        requests: 0,
+        failed_requests: 0,
+        error_message: "It ended with exit code 1.".into(),
+    };
     let status = Status {
         version: "1.2.3".into(),
         process: 1,
@@ -67,6 +80,7 @@ fn picture() -> Picture {
             http_received: 20,
         },
         streams: vec![stream],
+        producers: vec![producer],
     };
     Picture {
         status,
@@ -85,6 +99,8 @@ fn a_picture_reads_as_open_metrics_with_its_labels() {
         "millstream_export_lag_seconds{stream=\"s\",export=\"to \\\"k\\\"\",plugin=\"kinesis\"} 42",
         "millstream_export_failing{stream=\"s\",export=\"to \\\"k\\\"\",plugin=\"kinesis\"} 1",
         "# TYPE millstream_export_call_seconds histogram",
+        "millstream_producer_running{producer=\"clock\",component=\"timestamp\"} 1",
+        "millstream_producer_restarts_total{producer=\"clock\",component=\"timestamp\"} 2",
         "# EOF",
     ] {
         assert!(
