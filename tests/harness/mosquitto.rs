@@ -78,6 +78,17 @@ impl Mosquitto {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
+    /// Publishes a message with QoS 1, as a client without a user; it returns when the broker has it.
+    pub fn publish(&self, topic: &str, payload: &[u8]) {
+        let mut broker = TcpStream::connect(self.address).unwrap();
+        send(&mut broker, 0x10, b"\0\x04MQTT\x04\x02\0\0\0\0");
+        assert_eq!(receive(&mut broker).unwrap(), (0x20, vec![0, 0]));
+        let length = u16::try_from(topic.len()).unwrap().to_be_bytes();
+        let packet = [&length, topic.as_bytes(), b"\0\x01", payload].concat();
+        send(&mut broker, 0x32, &packet);
+        assert_eq!(receive(&mut broker).unwrap(), (0x40, vec![0, 1]));
+    }
+
     /// Keeps from now on what is published, as a client without a user.
     pub fn subscribe(&self) -> Subscriber {
         self.subscribe_as(None)

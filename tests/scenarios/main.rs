@@ -20,6 +20,7 @@ mod hostile;
 mod kinesis;
 mod limits;
 mod plugins_folder;
+mod producers;
 mod python_sdk;
 mod restart;
 mod status;

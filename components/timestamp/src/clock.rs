@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use jiff::Timestamp;
+use millstream_plugin::stop;
 
 /// Time as the series sees it.
 pub(crate) trait Clock {
@@ -10,8 +11,8 @@ pub(crate) trait Clock {
     fn time(&self) -> Timestamp;
     /// Time since some fixed moment; it never goes back.
     fn elapsed(&self) -> Duration;
-    /// Waits.
-    fn sleep(&mut self, pause: Duration);
+    /// Waits; true if the host wants the series to end.
+    fn sleep(&mut self, pause: Duration) -> bool;
 }
 
 /// The host's clocks.
@@ -33,7 +34,7 @@ impl Clock for SystemClock {
         self.0.elapsed()
     }
 
-    fn sleep(&mut self, pause: Duration) {
-        std::thread::sleep(pause);
+    fn sleep(&mut self, pause: Duration) -> bool {
+        stop::wait(pause)
     }
 }

@@ -56,7 +56,9 @@ impl Series {
         while self.next < self.count {
             let now = clock.elapsed();
             if now < due {
-                clock.sleep(due - now);
+                if clock.sleep(due - now) {
+                    return End::HostStops("the host stops".to_owned());
+                }
                 continue;
             }
             if now - due > MAX_BEHIND {
@@ -87,7 +89,9 @@ fn append_when_free(
         match append(batch) {
             Ok(_) => return Ok(()),
             Err(StreamError::Full) => {
-                clock.sleep(pause);
+                if clock.sleep(pause) {
+                    return Err(End::HostStops("the host stops".to_owned()));
+                }
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
             Err(StreamError::Unavailable(reason)) => return Err(End::HostStops(reason)),
@@ -115,8 +119,9 @@ mod tests {
             self.0
         }
 
-        fn sleep(&mut self, pause: Duration) {
+        fn sleep(&mut self, pause: Duration) -> bool {
             self.0 += pause;
+            false
         }
     }
 

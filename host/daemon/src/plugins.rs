@@ -240,7 +240,7 @@ impl Plugins {
         };
         let description = match component.kind() {
             ComponentKind::Exporter => Some(component.describe(self.limits).await?),
-            ComponentKind::Producer | ComponentKind::Transform => None,
+            ComponentKind::Producer | ComponentKind::Transform | ComponentKind::Webhook => None,
         };
         Ok(Loaded::new(component, description))
     }

@@ -8,7 +8,7 @@
 //! * [`configuration`] makes a configuration from the component's own [`schema`], where its author gives
 //!   none.
 //! * [`exporter`] has the checks of exporters, [`producer`] those of producers, [`transform`] those of
-//!   transforms; [`journal`] writes down what they find.
+//!   transforms, [`webhook`] those of webhooks; [`journal`] writes down what they find.
 //!
 //! A check *holds*, *does not hold*, or is *not applicable*, as what happens when a server fails is for a
 //! component that speaks to none.
@@ -23,6 +23,7 @@ mod sink;
 mod stage;
 mod streams;
 mod transform;
+mod webhook;
 #[cfg(test)]
 mod testing;
 mod words;
@@ -66,6 +67,7 @@ pub async fn run(
         ComponentKind::Exporter => exporter::run(&stage, &mut journal).await,
         ComponentKind::Producer => producer::run(&stage, &mut journal).await,
         ComponentKind::Transform => transform::run(&stage, &mut journal).await,
+        ComponentKind::Webhook => webhook::run(&stage, &mut journal).await,
     }
     Ok(journal.into_report())
 }

@@ -10,6 +10,8 @@ use crate::journal::{Event, Finding, Journal, fails, holds, not_applicable};
 use crate::stage::Stage;
 use crate::words::{count, quoted, time};
 
+/// The longest line of the standard output, in bytes: what a host takes unless it is told otherwise.
+const LONGEST_LINE: usize = 1 << 20;
 /// The stream that takes the lines of the standard output.
 const LINES: &str = "standard output";
 /// How long a producer may take to end after it was asked to: what a host gives it.
@@ -36,7 +38,7 @@ pub(crate) async fn run(stage: &Stage, journal: &mut Journal<'_>) {
         return;
     };
     journal.check("messages", async { messages(stage, &run) }).await;
-    journal.check("end", async { end(stage, &run) }).await;
+    journal.check("end", async { end(&run) }).await;
 }
 
 async fn observe(stage: &Stage, observer: &dyn Fn(Event<'_>)) -> Run {
@@ -54,6 +56,8 @@ async fn observe(stage: &Stage, observer: &dyn Fn(Event<'_>)) -> Run {
         limits: stage.options.limits,
         streams: Arc::clone(&stage.streams) as _,
         stdout: StdoutTo::Stream(LINES.into()),
+        longest_line: LONGEST_LINE,
+        stop_timeout: GRACE,
     };
     let (stop, stopped) = watch::channel(false);
     let started = Instant::now();
@@ -78,7 +82,7 @@ async fn observe(stage: &Stage, observer: &dyn Fn(Event<'_>)) -> Run {
         None => {
             let asked = Instant::now();
             stop.send_replace(true);
-            let end = tokio::time::timeout(GRACE, running).await;
+            let end = tokio::time::timeout(2 * GRACE, running).await;
             end.ok().map(|end| (end, asked.elapsed()))
         }
     };
@@ -93,7 +97,7 @@ fn start(run: &Run) -> Finding {
     let after = time(run.ran_for);
     match &run.early {
         None => holds(format!("It runs; after {after} it is asked to end.")),
-        Some(Ok(ProducerEnd::Finished)) => {
+        Some(Ok(ProducerEnd::Finished | ProducerEnd::Ended)) => {
             holds(format!("It ran, and ended well by itself after {after}."))
         }
         Some(Ok(ProducerEnd::Failed { code })) => fails(format!(
@@ -128,8 +132,7 @@ fn messages(stage: &Stage, run: &Run) -> Finding {
     holds(format!("In {}: {}.", time(run.ran_for), counted.join("; ")))
 }
 
-fn end(stage: &Stage, run: &Run) -> Finding {
-    let appends = stage.streams.names().iter().any(|name| name != LINES);
+fn end(run: &Run) -> Finding {
     match &run.late {
         _ if run.early.is_some() => not_applicable("It ended before it was asked to."),
         Some((Ok(ProducerEnd::Finished), took)) => {
@@ -141,13 +144,13 @@ fn end(stage: &Stage, run: &Run) -> Finding {
             time(*took)
         )),
         Some((Err(error), _)) => fails(format!("Asked to end, it failed: {error}")),
-        None if !appends => not_applicable(
-            "It only writes lines, and only `append` can tell it that the host shuts down; a host cuts it \
+        Some((Ok(ProducerEnd::Ended), took)) if *took < GRACE => not_applicable(
+            "It imports neither `stop` nor `streams`, so it cannot learn that the host shuts down and is cut \
              off.",
         ),
-        None => fails(format!(
-            "It did not end within {} after it was asked to, and a host would cut it off. Look at the \
-             result of each `append`: a host that shuts down answers `unavailable`.",
+        Some((Ok(ProducerEnd::Ended), _)) | None => fails(format!(
+            "It did not end within {} after it was asked to, and was cut off. Wait with `stop`, or look at \
+             the result of each `append`: a host that shuts down answers `unavailable`.",
             time(GRACE)
         )),
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use wasmtime::component::InstancePre;
 use wasmtime_wasi::p2::bindings::CommandPre;
+use wasmtime_wasi_http::p2::bindings::ProxyPre;
 
 use crate::contract::{ExporterPluginIndices, canceling, transform};
 use crate::deadline::Waits;
@@ -23,6 +24,7 @@ use crate::runtime::Runtime;
 use crate::sandbox::Sandbox;
 use crate::state::State;
 use crate::transform::{TransformSettings, Transformer};
+use crate::webhook::{Webhook, WebhookSettings};
 
 /// The version of the contract (`wit/`) that this host speaks.
 pub const CONTRACT_VERSION: &str = "0.1.0";
@@ -36,6 +38,10 @@ const CANCELING: &str = "millstream:plugin/canceling";
 const TRANSFORMER: &str = "millstream:plugin/transformer@0.1.0";
 /// The interface that makes a component a producer.
 const RUN: &str = "wasi:cli/run";
+/// The interface that makes a component a webhook.
+const HANDLER: &str = "wasi:http/incoming-handler";
+/// The interfaces from which a producer learns that it is to end.
+const TELLING: [&str; 2] = ["millstream:plugin/stop", "millstream:plugin/streams"];
 
 /// What a component is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +52,8 @@ pub enum ComponentKind {
     Producer,
     /// It changes messages on their way to an exporter.
     Transform,
+    /// It makes messages of the HTTP requests that come in.
+    Webhook,
 }
 
 impl ComponentKind {
@@ -54,6 +62,7 @@ impl ComponentKind {
             Self::Exporter => "an exporter",
             Self::Producer => "a producer",
             Self::Transform => "a transform",
+            Self::Webhook => "a webhook",
         }
     }
 }
@@ -102,6 +111,7 @@ enum Program {
     Exporter(ExporterProgram),
     Producer(CommandPre<State>),
     Transform(TransformProgram),
+    Webhook(ProxyPre<State>),
 }
 
 impl Component {
@@ -165,6 +175,7 @@ impl Component {
                 transformer: transform::TransformPluginIndices::new(&linked).map_err(shape)?,
                 linked,
             }),
+            ComponentKind::Webhook => Program::Webhook(ProxyPre::new(linked).map_err(shape)?),
         };
         let inner = Inner {
             runtime: runtime.clone(),
@@ -205,6 +216,7 @@ impl Component {
             Program::Exporter(_) => ComponentKind::Exporter,
             Program::Producer(_) => ComponentKind::Producer,
             Program::Transform(_) => ComponentKind::Transform,
+            Program::Webhook(_) => ComponentKind::Webhook,
         }
     }
 
@@ -235,6 +247,10 @@ impl Component {
                 }
                 worlds
             }
+            (ComponentKind::Webhook, version) => {
+                let version = version.unwrap_or_default();
+                vec![of_contract("webhook-plugin", version)]
+            }
             (ComponentKind::Transform, version) => {
                 vec![of_contract("transform-plugin", version.unwrap_or_default())]
             }
@@ -256,7 +272,7 @@ impl Component {
     ///
     /// # Errors
     ///
-    /// [`RuntimeError::WrongKind`] for a producer, [`RuntimeError::Description`] for an answer that
+    /// [`RuntimeError::WrongKind`] for other kinds, [`RuntimeError::Description`] for an answer that
     /// breaks the contract, and the errors of a call: `Trapped`, `TimedOut`, `OutOfMemory`.
     pub async fn describe(&self, limits: Limits) -> Result<Description, RuntimeError> {
         let program = self.exporter()?;
@@ -284,7 +300,7 @@ impl Component {
     ///
     /// # Errors
     ///
-    /// [`RuntimeError::WrongKind`] for a producer, [`RuntimeError::Config`] if the exporter refuses
+    /// [`RuntimeError::WrongKind`] for other kinds, [`RuntimeError::Config`] if the exporter refuses
     /// the configuration, [`RuntimeError::Folder`] for a granted folder that is not there, and the
     /// errors of a call: `Trapped`, `TimedOut`, `OutOfMemory`.
     pub async fn open(&self, settings: ExporterSettings) -> Result<Exporter, RuntimeError> {
@@ -339,12 +355,12 @@ impl Component {
     /// Runs a producer to its end.
     ///
     /// When `stop` becomes true, or its sender is dropped, calls on streams answer `unavailable` and
-    /// waiting reads return, so that the producer can end cleanly. One that does not is ended by
-    /// dropping the future, after whatever grace the caller gives.
+    /// waiting reads return, so that the producer can end cleanly. One that does not is ended after
+    /// [`ProducerSettings::stop_timeout`].
     ///
     /// # Errors
     ///
-    /// [`RuntimeError::WrongKind`] for an exporter, [`RuntimeError::Folder`] for a granted folder
+    /// [`RuntimeError::WrongKind`] for other kinds, [`RuntimeError::Folder`] for a granted folder
     /// that is not there, [`RuntimeError::Stdout`] if the stream of its output is lost, and
     /// `Trapped` or `OutOfMemory`.
     pub async fn run(
@@ -356,6 +372,24 @@ impl Component {
             return Err(self.wrong_kind(ComponentKind::Producer));
         };
         producer::run(self, program, settings, stop).await
+    }
+
+    /// Makes a webhook of it, for any number of requests.
+    ///
+    /// # Errors
+    ///
+    /// [`RuntimeError::WrongKind`] for other kinds.
+    pub fn webhook(&self, settings: WebhookSettings) -> Result<Webhook, RuntimeError> {
+        match &self.inner.program {
+            Program::Webhook(program) => Ok(Webhook::new(self.clone(), program.clone(), settings)),
+            _ => Err(self.wrong_kind(ComponentKind::Webhook)),
+        }
+    }
+
+    /// Whether a producer can learn that it is to end.
+    pub(crate) fn learns_of_stop(&self) -> bool {
+        let mut imports = self.imports().iter();
+        imports.any(|import| TELLING.contains(&split_version(import).0))
     }
 
     /// Whether it wants to be told of messages that are not exported ([`Exporter::cancel`]).
@@ -422,8 +456,8 @@ fn component_name(path: &Path) -> String {
         .into_owned()
 }
 
-/// Finds what makes a component what it is. A component that is several things is an exporter first, then a
-/// transform.
+/// Finds what makes a component what it is. One that is several things is the first of these: an exporter, a
+/// transform, a webhook, a producer. A program whose work are requests may have a `main` all the same.
 fn find_entry<'a>(
     component: &str,
     exports: &[&'a str],
@@ -448,13 +482,22 @@ fn find_entry<'a>(
             None => {}
         }
     }
-    let run = exports.iter().find(|export| split_version(export).0 == RUN);
-    run.map(|run| (ComponentKind::Producer, *run))
-        .ok_or_else(|| RuntimeError::NoEntry {
-            component: component.into(),
-            exporter: EXPORTER,
-            transformer: TRANSFORMER,
-        })
+    [
+        (ComponentKind::Webhook, HANDLER),
+        (ComponentKind::Producer, RUN),
+    ]
+    .into_iter()
+    .find_map(|(kind, entry)| {
+        let found = exports
+            .iter()
+            .find(|export| split_version(export).0 == entry);
+        found.map(|found| (kind, *found))
+    })
+    .ok_or_else(|| RuntimeError::NoEntry {
+        component: component.into(),
+        exporter: EXPORTER,
+        transformer: TRANSFORMER,
+    })
 }
 
 fn split_version(interface: &str) -> (&str, &str) {

@@ -14,6 +14,23 @@ wasmtime::component::bindgen!({
     ownership: Borrowing { duplicate_if_necessary: true },
 });
 
+/// What producers have and exporters do not.
+pub(crate) mod producing {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        world: "producer-plugin",
+        imports: { "millstream:plugin/stop": async },
+        with: {
+            "millstream:plugin/log": crate::contract::millstream::plugin::log,
+            "millstream:plugin/secrets": crate::contract::millstream::plugin::secrets,
+            "millstream:plugin/streams": crate::contract::millstream::plugin::streams,
+            "millstream:plugin/types": crate::contract::millstream::plugin::types,
+        },
+    });
+
+    pub(crate) use millstream::plugin::stop;
+}
+
 /// What an exporter may offer beside `exporter`.
 pub(crate) mod canceling {
     wasmtime::component::bindgen!({

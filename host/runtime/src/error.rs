@@ -55,9 +55,9 @@ pub enum RuntimeError {
         /// What the caller has against it.
         reason: String,
     },
-    /// The component is neither an exporter nor a producer.
+    /// The component is nothing that this host runs.
     #[error(
-        "The component {component} exports none of `{exporter}`, `{transformer}` and `wasi:cli/run`, so it is no exporter, transform or producer. Build it against the worlds in `wit/`."
+        "The component {component} exports none of `{exporter}`, `{transformer}`, `wasi:cli/run` and `wasi:http/incoming-handler`, so it is no exporter, transform, producer or webhook. Build it against the worlds in `wit/`."
     )]
     NoEntry {
         /// The component.
@@ -91,7 +91,7 @@ pub enum RuntimeError {
     },
     /// The component imports what the host does not have.
     #[error(
-        "The component {component} imports `{import}`, which this host does not offer: {reason}. A component may import millstream:plugin 0.1, wasi:http 0.2 (outgoing) and the WASI 0.2 interfaces for commands."
+        "The component {component} imports `{import}`, which this host does not offer: {reason}. A component may import millstream:plugin 0.1, wasi:http 0.2 and the WASI 0.2 interfaces for commands."
     )]
     UnknownImport {
         /// The component.
@@ -253,6 +253,14 @@ pub enum RuntimeError {
         /// The stream that was to receive the lines.
         stream: String,
         /// Why the stream did not take them.
+        reason: String,
+    },
+    /// A webhook gave no answer to a request, or one that cannot be passed on.
+    #[error("{component} did not answer a request as it should: {reason}.")]
+    NoAnswer {
+        /// The instance.
+        component: String,
+        /// What was missing.
         reason: String,
     },
     /// A part of the host stopped unexpectedly.

@@ -1,8 +1,8 @@
 //! Loads WebAssembly components and runs them in a sandbox.
 //!
-//! Three kinds of component exist (`wit/`): an *exporter* carries batches of messages to a
+//! Four kinds of component exist (`wit/`): an *exporter* carries batches of messages to a
 //! destination, a *transform* changes them on their way there, a *producer* is a WASI command that
-//! makes messages. This is the only crate that
+//! makes messages, and a *webhook* makes messages of the HTTP requests that come in. This is the only crate that
 //! names wasmtime; it knows nothing of how streams are kept or of the network protocol. What a
 //! component may do to streams comes in through [`StreamAccess`].
 //!
@@ -17,7 +17,8 @@
 //! [`Component::open`] makes an [`Exporter`]: one warm instance with its own memory. It is dropped
 //! after a trap, a missed deadline or growth beyond a mark, and made again by the next call.
 //! [`Component::open_transform`] makes a [`Transformer`], which lives in the same way.
-//! [`Component::run`] runs a producer to its end.
+//! [`Component::run`] runs a producer to its end. [`Component::webhook`] makes a [`Webhook`], which
+//! answers each request in an instance of its own.
 //!
 //! # The sandbox
 //!
@@ -66,6 +67,7 @@ mod ticker;
 mod tls;
 mod transform;
 mod trust;
+mod webhook;
 mod work;
 
 pub use compile::{CompileCommand, compile_file};
@@ -89,3 +91,4 @@ pub use stream_pattern::StreamPattern;
 pub use streams::{BoxFuture, Message, ReadOptions, StreamAccess, StreamError};
 pub use tls::{TlsIdentity, UnusableIdentity};
 pub use transform::{TransformOutput, TransformSettings, Transformed, Transformer};
+pub use webhook::{Webhook, WebhookSettings};

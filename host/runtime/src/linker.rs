@@ -7,6 +7,7 @@ use wasmtime_wasi::p2::bindings::filesystem::types as filesystem;
 use wasmtime_wasi::p2::bindings::sockets::{ip_name_lookup, tcp_create_socket, udp_create_socket};
 
 use crate::contract::millstream::plugin::{log, secrets, streams, types, work};
+use crate::contract::producing::stop;
 use crate::error::RuntimeError;
 use crate::files::{self, HasFiles};
 use crate::state::State;
@@ -37,6 +38,7 @@ fn add_all(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     types::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     log::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     secrets::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    stop::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     streams::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     work::add_to_linker::<_, HasSelf<Work>>(linker, |state| &mut state.work)
 }

@@ -1,6 +1,9 @@
 //! Runs producers: WASI commands whose work is `wasi:cli/run`.
 
+use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::sync::watch;
 use wasmtime::Store;
@@ -37,6 +40,12 @@ pub struct ProducerSettings {
     pub streams: Arc<dyn StreamAccess>,
     /// Where its standard output goes.
     pub stdout: StdoutTo,
+    /// The longest line of its output that becomes a message, in bytes; longer ones are left out with
+    /// a warning.
+    pub longest_line: usize,
+    /// How long it may go on after it was asked to end. A component that cannot learn of that, since it
+    /// imports neither `stop` nor `streams`, is ended at once.
+    pub stop_timeout: Duration,
 }
 
 /// Where a producer's standard output goes.
@@ -45,8 +54,7 @@ pub enum StdoutTo {
     /// Into the host's log, a line at a time.
     Log,
     /// Into the stream of this name: each line is a message, without its end, and empty lines are
-    /// left out. Naming it here is the grant. A line of more than 1 MiB is left out with a warning;
-    /// while the stream is full, the producer waits.
+    /// left out. Naming it here is the grant. While the stream is full, the producer waits.
     Stream(String),
 }
 
@@ -60,6 +68,8 @@ pub enum ProducerEnd {
         /// Its exit code; 1 if it named none.
         code: i32,
     },
+    /// It was asked to end, and was ended when its time was over.
+    Ended,
 }
 
 /// Runs a producer to its end.
@@ -83,9 +93,13 @@ pub(crate) async fn run(
         traffic: TrafficCounter::within(runtime.http().total()),
         waits: Waits::new(),
     };
+    let patience = match component.learns_of_stop() {
+        true => settings.stop_timeout,
+        false => Duration::ZERO,
+    };
     let StdoutTo::Stream(stream) = settings.stdout else {
         let store = sandbox.store(runtime, None).await?;
-        return call(component, program, store, log.label()).await;
+        return until_stopped(call(component, program, store, log.label()), stop, patience).await;
     };
 
     let (guest_end, host_end) = tokio::io::duplex(PIPE);
@@ -99,12 +113,15 @@ pub(crate) async fn run(
     let pump = LinePump {
         streams: settings.streams,
         stream: stream.clone(),
+        longest_line: settings.longest_line,
         log: Arc::clone(&log),
-        stop,
+        stop: stop.clone(),
     };
-    let pump = pump.run(host_end);
+    let cut = AtomicBool::new(false);
+    let pump = pump.run(host_end, &cut);
     tokio::pin!(pump);
     let guest = call(component, program, store, log.label());
+    let guest = until_stopped(guest, stop, patience);
     tokio::pin!(guest);
     tokio::select! {
         // The pump ends by itself only when its stream is lost: the guest would write for nobody.
@@ -114,11 +131,30 @@ pub(crate) async fn run(
         }
         // The store is gone and with it the guest's end of the pipe: the rest is in the pipe.
         end = &mut guest => {
+            cut.store(matches!(end, Ok(ProducerEnd::Ended)), Ordering::Relaxed);
             let pumped = pump.await;
             let end = end?;
             pumped.map_err(lost)?;
             Ok(end)
         }
+    }
+}
+
+/// Runs a producer until it ends, or is dropped `patience` after it was asked to.
+async fn until_stopped(
+    guest: impl Future<Output = Result<ProducerEnd, RuntimeError>>,
+    mut stop: watch::Receiver<bool>,
+    patience: Duration,
+) -> Result<ProducerEnd, RuntimeError> {
+    let too_late = async {
+        // The sender gone means that the host is on its way out.
+        let _ = stop.wait_for(|stopped| *stopped).await;
+        tokio::time::sleep(patience).await;
+    };
+    tokio::select! {
+        biased;
+        end = guest => end,
+        () = too_late => Ok(ProducerEnd::Ended),
     }
 }
 

@@ -99,6 +99,7 @@ impl Sandbox {
                 log: Arc::clone(&self.log),
                 stop: self.stop.clone(),
             }),
+            stop: self.stop.clone(),
             work: Work::default(),
         };
         let mut store = Store::new(runtime.engine(), state);

@@ -1,8 +1,10 @@
 //! What the host keeps for one instance, and the host's side of the contract.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::watch;
 use tracing::Level;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -10,6 +12,7 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use wasmtime_wasi_tls::{WasiTlsCtx, WasiTlsCtxView, WasiTlsView};
 
 use crate::contract::millstream::plugin::{log, secrets, streams, types};
+use crate::contract::producing::stop;
 use crate::http::HttpAccess;
 use crate::limits::MemoryLimiter;
 use crate::log::PluginLog;
@@ -34,6 +37,8 @@ pub(crate) struct State {
     pub(crate) secrets: ReadableSecrets,
     /// None where a component must not use streams at all, as in `describe`.
     pub(crate) streams: Option<GrantedStreams>,
+    /// Becomes true when the component is asked to end.
+    pub(crate) stop: watch::Receiver<bool>,
     pub(crate) work: Work,
 }
 
@@ -90,6 +95,18 @@ impl log::Host for State {
 impl secrets::Host for State {
     async fn get(&mut self, name: String) -> Result<String, secrets::SecretError> {
         self.secrets.get(&name).await
+    }
+}
+
+impl stop::Host for State {
+    async fn wait(&mut self, milliseconds: u64) -> bool {
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            biased;
+            // The sender gone means that the host is on its way out.
+            _ = stop.wait_for(|stopped| *stopped) => true,
+            () = tokio::time::sleep(Duration::from_millis(milliseconds)) => false,
+        }
     }
 }
 

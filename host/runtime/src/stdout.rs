@@ -4,6 +4,7 @@
 //! an append is pending nobody reads, the pipe fills, and the guest's write waits.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -14,8 +15,6 @@ use tracing::Level;
 use crate::log::PluginLog;
 use crate::streams::{StreamAccess, StreamError};
 
-/// The longest line in bytes; a longer one is left out, since a part of it would be a wrong message.
-const MAX_LINE: usize = 1 << 20;
 /// Bytes in the pipe between the guest and this module.
 pub(crate) const PIPE: usize = 64 << 10;
 /// The first pause before an append to a full stream is tried again; it doubles up to the last.
@@ -26,6 +25,8 @@ const LAST_PAUSE: Duration = Duration::from_secs(5);
 pub(crate) struct LinePump {
     pub(crate) streams: Arc<dyn StreamAccess>,
     pub(crate) stream: String,
+    /// The longest line in bytes; a longer one is left out, since a part of it would be a wrong message.
+    pub(crate) longest_line: usize,
     pub(crate) log: Arc<PluginLog>,
     /// Becomes true when the producer is asked to end; then a full stream is not waited for.
     pub(crate) stop: watch::Receiver<bool>,
@@ -33,22 +34,27 @@ pub(crate) struct LinePump {
 
 impl LinePump {
     /// Appends lines until the guest's end of the pipe is closed. A last line without an end counts
-    /// too.
-    pub(crate) async fn run(mut self, mut pipe: impl AsyncRead + Unpin) -> Result<(), StreamError> {
-        let mut lines = LineSplitter::default();
+    /// too, unless the guest was `cut` off in the middle of it.
+    pub(crate) async fn run(
+        mut self,
+        mut pipe: impl AsyncRead + Unpin,
+        cut: &AtomicBool,
+    ) -> Result<(), StreamError> {
+        let mut lines = LineSplitter::new(self.longest_line);
         let mut buffer = BytesMut::new();
         loop {
             buffer.reserve(PIPE);
             // A pipe within this process fails only by being closed.
             let ended = pipe.read_buf(&mut buffer).await.unwrap_or(0) == 0;
-            let payloads = if ended {
-                lines.finish()
-            } else {
-                lines.split(&mut buffer)
+            let payloads = match ended {
+                false => lines.split(&mut buffer),
+                true if cut.load(Ordering::Relaxed) => Vec::new(),
+                true => lines.finish(),
             };
             if lines.take_too_long() > 0 {
-                self.log
-                    .write(Level::WARN, "left out a line of more than 1 MiB");
+                let longest = self.longest_line;
+                let line = format!("left out a line of more than {longest} bytes");
+                self.log.write(Level::WARN, &line);
             }
             if !payloads.is_empty() {
                 self.append(payloads).await?;
@@ -95,9 +101,10 @@ impl LinePump {
     }
 }
 
-/// Cuts bytes into lines: without their ends, without empty ones, and none beyond [`MAX_LINE`].
-#[derive(Default)]
+/// Cuts bytes into lines: without their ends, without empty ones, and none beyond the longest.
 struct LineSplitter {
+    /// In bytes.
+    longest: usize,
     partial: BytesMut,
     /// Inside a line that is too long already.
     skipping: bool,
@@ -105,6 +112,15 @@ struct LineSplitter {
 }
 
 impl LineSplitter {
+    fn new(longest: usize) -> Self {
+        Self {
+            longest,
+            partial: BytesMut::new(),
+            skipping: false,
+            too_long: 0,
+        }
+    }
+
     fn split(&mut self, bytes: &mut BytesMut) -> Vec<Bytes> {
         let mut lines = Vec::new();
         while let Some(end) = bytes.iter().position(|&byte| byte == b'\n') {
@@ -126,7 +142,7 @@ impl LineSplitter {
         if self.skipping {
             return;
         }
-        if self.partial.len() + text.len() > MAX_LINE {
+        if self.partial.len() + text.len() > self.longest {
             self.partial = BytesMut::new();
             self.skipping = true;
             self.too_long += 1;

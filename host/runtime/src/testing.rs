@@ -57,6 +57,15 @@ pub(crate) fn producer(end: &str) -> Vec<u8> {
     with_wit(include_str!("testing/producer.wit"), "producer", &wat)
 }
 
+/// A webhook that does `body`, which is WebAssembly text, with each request.
+pub(crate) fn webhook(body: &str) -> Vec<u8> {
+    let wat = format!(
+        "(module (memory (export \"memory\") 1)
+           (func (export \"wasi:http/incoming-handler@0.2.0#handle\") (param i32 i32) {body}))"
+    );
+    with_wit(include_str!("testing/webhook.wit"), "webhook", &wat)
+}
+
 /// A guest for a world of its own.
 pub(crate) fn with_wit(wit: &str, world: &str, wat: &str) -> Vec<u8> {
     let mut resolve = Resolve::default();

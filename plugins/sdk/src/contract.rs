@@ -46,6 +46,20 @@ pub mod transform_bindings {
     });
 }
 
+/// What producers have and exporters do not.
+pub(crate) mod producer_bindings {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        world: "producer-plugin",
+        with: {
+            "millstream:plugin/log@0.1.0": super::bindings::millstream::plugin::log,
+            "millstream:plugin/secrets@0.1.0": super::bindings::millstream::plugin::secrets,
+            "millstream:plugin/streams@0.1.0": super::bindings::millstream::plugin::streams,
+            "millstream:plugin/types@0.1.0": super::bindings::millstream::plugin::types,
+        },
+    });
+}
+
 pub use bindings::exports::millstream::plugin::exporter::{
     ConfigError, Description, Disposition, ExportContext, ExportError, Failure, Limits,
     Undelivered, Wants,

@@ -9,7 +9,8 @@
 //! **A transform** implements [`transform::Transform`] and is named in [`export_transform!`].
 //!
 //! **A producer** is an ordinary program with a `main`, built for `wasm32-wasip2`, that calls
-//! [`streams::append`] and writes to the [`log`].
+//! [`streams::append`] and writes to the [`log`]. [`producer`] has what most of them need beside:
+//! arguments, pauses that end when the host stops, and appending to a stream that may be full.
 //!
 //! Everything here also compiles for the developer's own machine, so that the logic of a plugin can
 //! be tested with a plain `cargo test`. There is no host there: [`log`] writes to the standard error,
@@ -75,7 +76,9 @@ pub mod http;
 pub mod json_line;
 pub mod log;
 mod outcome;
+pub mod producer;
 pub mod secrets;
+pub mod stop;
 pub mod streams;
 #[cfg(feature = "tcp")]
 pub mod tcp;

@@ -6,6 +6,7 @@ use std::path::Path;
 use millstream_runtime::{ComponentKind, Secret, SecretName};
 use tokio::net::TcpListener;
 
+use super::plugin::purpose;
 use super::{Failed, components, create_folder, output};
 use crate::access::Access;
 use crate::config::{Authentication, Config};
@@ -120,13 +121,12 @@ async fn check_plugins(config: &Config, plugins: &Plugins, findings: &mut Findin
             .to_string_lossy()
             .into_owned();
         match plugins.inspect(&path).await {
-            Ok(loaded) => findings.good(format!(
-                "plugin {name}: {}",
-                loaded
-                    .description
-                    .map_or("makes messages".to_owned(), |description| description
-                        .summary)
-            )),
+            Ok(loaded) => {
+                let purpose = purpose(loaded.component.kind());
+                let description = loaded.description.as_ref();
+                let summary = description.map_or(purpose, |description| &description.summary);
+                findings.good(format!("plugin {name}: {summary}"));
+            }
             Err(error) => findings.wrong(error.to_string()),
         }
     }
@@ -157,14 +157,23 @@ async fn check_plugins(config: &Config, plugins: &Plugins, findings: &mut Findin
         }
     }
     for producer in &config.producer {
-        match plugins.load(&producer.component).await {
-            Ok(loaded) if loaded.component.kind() == ComponentKind::Producer => {}
-            Ok(_) => findings.wrong(format!(
-                "[[producer]] \"{}\": {} is not a producer",
-                producer.name, producer.component
-            )),
-            Err(reason) => findings.wrong(format!("[[producer]] \"{}\": {reason}", producer.name)),
-        }
+        let wrong = match plugins.load(&producer.component).await {
+            Ok(loaded) => match (loaded.component.kind(), &producer.path) {
+                (ComponentKind::Producer, None) | (ComponentKind::Webhook, Some(_)) => continue,
+                (ComponentKind::Exporter | ComponentKind::Transform, _) => {
+                    "it is not a producer".to_owned()
+                }
+                (ComponentKind::Webhook, None) => {
+                    "it is a webhook; say where with path = \"/hooks/…\"".to_owned()
+                }
+                (ComponentKind::Producer, Some(_)) => {
+                    "it is a command and not a webhook; take path away".to_owned()
+                }
+            },
+            Err(reason) => reason,
+        };
+        let (name, component) = (&producer.name, &producer.component);
+        findings.wrong(format!("[[producer]] \"{name}\", {component}: {wrong}"));
     }
 }
 

@@ -7,6 +7,7 @@ mod init;
 mod new;
 mod output;
 mod plugin;
+mod producer;
 mod run;
 mod status;
 mod stream;
@@ -75,6 +76,9 @@ enum Command {
     /// See how exports fare, and send again what they rejected
     #[command(subcommand)]
     Export(export::ExportCommand),
+    /// See how producers fare
+    #[command(subcommand)]
+    Producer(producer::ProducerCommand),
     /// Look at plugins, add them, and build and test those of one's own
     #[command(subcommand)]
     Plugin(plugin::PluginCommand),
@@ -184,6 +188,7 @@ fn start(command: &Command, common: &Common) -> Result<(), Failed> {
             Command::Status(status) => status.run(&config).await,
             Command::Stream(stream) => stream.run(&config).await,
             Command::Export(export) => export.run(&config).await,
+            Command::Producer(producer) => producer.run(&config).await,
             Command::Plugin(plugin) => plugin.run(&config, common.config.as_deref()).await,
             Command::Client(client) => client.run(&config),
             Command::Init(_) | Command::New(_) | Command::Compile { .. } => Ok(()),

@@ -88,9 +88,11 @@ pub(super) async fn run(config: Config) -> Result<(), Failed> {
             return Err(Failed::Other(reason));
         }
     };
+    let mut producers = Producers::new(&config, &store, &plugins);
     let observer = Observer {
         service: service.clone(),
         plugins: Arc::clone(&plugins),
+        producers: producers.board(),
         runtime: components,
         started,
         address: server.address(),
@@ -99,7 +101,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failed> {
     };
     service.apply(&config.stream).await;
     let _doors = open_doors(http, socket, &observer);
-    let producers = Producers::start(&config, &store, &plugins);
+    producers.start();
     tracing::info!(
         address = %server.address(),
         data = %config.path(&config.storage.folder).display(),
@@ -121,7 +123,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failed> {
     };
     tracing::info!("stopping: new requests are refused, calls in flight are settled");
     stop.send_replace(true);
-    producers.shut_down(config.exports.shutdown_grace.0).await;
+    producers.shut_down().await;
     service.shut_down().await;
     let _ = tokio::time::timeout(config.exports.shutdown_grace.0, server).await;
     let closed = store.close().await;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::producer::print_producer;
 use super::{Failed, output};
 use crate::config::Config;
 use crate::http::socket;
@@ -84,6 +85,12 @@ fn print(status: &Status) {
         for export in &stream.exports {
             print_export(" ", export);
         }
+    }
+    if !status.producers.is_empty() {
+        output::line("\nproducers");
+    }
+    for producer in &status.producers {
+        print_producer("  ", producer);
     }
 }
 

@@ -10,6 +10,7 @@ mod dead_letters;
 mod edit;
 mod environment;
 mod problem;
+mod producer;
 mod secrets;
 mod sections;
 mod server;
@@ -25,10 +26,11 @@ use serde::Deserialize;
 pub(crate) use aws::Aws;
 pub(crate) use edit::Edit;
 pub(crate) use problem::{ConfigProblem, nearest};
+pub(crate) use producer::{Producer, Restart, is_under};
 pub(crate) use secrets::Secret;
 pub(crate) use sections::{
     ComponentGrants, Exports, Http, Log, LogFormat, LogLevel, OnFull, Persistence, PluginSettings,
-    Plugins, Producer, Restart, Storage, Stream, StreamExport,
+    Plugins, Storage, Stream, StreamExport,
 };
 pub(crate) use server::{Authentication, Server};
 pub(crate) use transforms::TransformStep;
@@ -149,7 +151,14 @@ impl Config {
         )?;
         self.stream.iter().try_for_each(Stream::check)?;
         self.check_dead_letters()?;
-        self.producer.iter().try_for_each(Producer::check)?;
+        let http_is_on = self.http.listen.is_some();
+        self.producer
+            .iter()
+            .try_for_each(|producer| producer.check(http_is_on))?;
+        unique(
+            "[[producer]] path",
+            self.producer.iter().filter_map(|it| it.path.as_deref()),
+        )?;
         secrets::check(&self.secrets)?;
         let plugins = self.plugin.iter();
         let plugins = plugins.map(|(name, plugin)| (format!("[plugin.{name}]"), &plugin.grants));

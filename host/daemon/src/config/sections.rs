@@ -412,38 +412,3 @@ impl Stream {
         Ok(())
     }
 }
-
-/// `[[producer]]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(crate) struct Producer {
-    pub(crate) name: String,
-    pub(crate) component: String,
-    #[serde(default)]
-    pub(crate) args: Vec<String>,
-    #[serde(default)]
-    pub(crate) env: BTreeMap<String, String>,
-    pub(crate) stdout: Option<String>,
-    #[serde(default)]
-    pub(crate) restart: Restart,
-    #[serde(default)]
-    pub(crate) grants: ComponentGrants,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Restart {
-    #[default]
-    OnFailure,
-    Always,
-    Never,
-}
-
-impl Producer {
-    pub(super) fn check(&self) -> Result<(), String> {
-        self.grants
-            .resolve(Path::new(""))
-            .map(drop)
-            .map_err(|reason| format!("[[producer]] \"{}\": {reason}", self.name))
-    }
-}

@@ -66,13 +66,18 @@ fn the_sample_shows_every_key() {
         "[[stream.export]]",
         "[[producer]]",
     ] {
-        let section = sample.split_once(&format!("{table}\n")).unwrap().1;
-        let end = section.find("\n[").unwrap_or(section.len());
+        // Some are there more than once, each with other keys.
+        let sections: Vec<&str> = sample
+            .split(&format!("{table}\n"))
+            .skip(1)
+            .map(|section| section.split("\n[").next().unwrap())
+            .collect();
         for key in keys_of(table) {
             let is_table =
                 ["grants", "export", "assume-role", "iot-credentials"].contains(&key.as_str());
-            let shown = section[..end]
-                .lines()
+            let shown = sections
+                .iter()
+                .flat_map(|section| section.lines())
                 .any(|line| line.starts_with(&format!("{key} =")));
             assert!(is_table || shown, "{table} {key}");
         }
@@ -184,4 +189,46 @@ fn a_segment_fits_its_stream_or_is_refused() {
     assert_eq!(small.stream[0].segment_size(), units::Size::mebibytes(1));
     let error = stream("max-size = \"1 MiB\"\nsegment-size = \"2 MiB\"").unwrap_err();
     assert!(error.contains("segment-size must not be more"), "{error}");
+}
+
+#[test]
+fn a_webhook_has_a_path_of_its_own_at_an_address_that_is_on() {
+    let webhook = |http: &str, keys: &str| {
+        let text = format!("{http}[[producer]]\nname = \"w\"\ncomponent = \"webhook\"\n{keys}\n");
+        parse(&text)
+    };
+    let on = "[http]\nlisten = \"127.0.0.1:0\"\n";
+    for path in ["/hooks", "/hooks/press-4", "/a/b.c/~d"] {
+        webhook(on, &format!("path = \"{path}\"")).unwrap();
+    }
+    for (keys, said) in [
+        ("path = \"hooks\"", "must look like"),
+        ("path = \"/\"", "must look like"),
+        ("path = \"/hooks/\"", "must look like"),
+        ("path = \"/hooks/../metrics\"", "must look like"),
+        ("path = \"/hooks?x\"", "must look like"),
+        ("path = \"/metrics\"", "the host's own"),
+        ("path = \"/exports/mine\"", "the host's own"),
+        ("path = \"/h\"\nstdout = \"s\"", "neither stdout nor"),
+        ("requests = { parallel = 1 }", "there is no path"),
+        ("path = \"/h\"\nrequests = { parallel = 0 }", "1 and 64"),
+        (
+            "path = \"/h\"\nrequests = { max-body = \"1 GiB\" }",
+            "16 MiB",
+        ),
+        ("path = \"/h\"\nrequests = { timeout = \"1h\" }", "4m"),
+        ("longest-line = \"0 B\"", "longest-line"),
+        ("stop-timeout = \"2h\"", "an hour"),
+    ] {
+        let error = webhook(on, keys).unwrap_err();
+        assert!(
+            error.contains(said) && error.contains("\"w\""),
+            "{keys}: {error}"
+        );
+    }
+    let error = webhook("", "path = \"/h\"").unwrap_err();
+    assert!(error.contains("set http.listen"), "{error}");
+    let two = "[[producer]]\nname = \"v\"\ncomponent = \"c\"\npath = \"/h\"\n";
+    let error = webhook(&format!("{on}{two}"), "path = \"/h\"").unwrap_err();
+    assert!(error.contains("\"/h\" is used twice"), "{error}");
 }

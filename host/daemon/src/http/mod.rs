@@ -3,7 +3,8 @@
 //! One router ([`answer`]) behind two doors: a Unix socket in the data folder, which is always there
 //! and which only this user may open ([`socket`]); and a TCP address, which is off unless the
 //! configuration names one. `millstream status` comes through the first, and so do requests about
-//! exports ([`exports`]), which the second does not take.
+//! exports ([`exports`]), which the second does not take. Behind the second are webhooks
+//! ([`producers`](crate::producers)).
 
 pub(crate) mod exports;
 pub(crate) mod socket;
@@ -29,7 +30,7 @@ use tokio::sync::Semaphore;
 use crate::status::{Observer, metrics};
 
 /// Connections at the same time behind each door; further ones wait.
-const CONNECTIONS: usize = 16;
+const CONNECTIONS: usize = 64;
 /// A peer that has not sent its request by then is none.
 const REQUEST_TIME: Duration = Duration::from_secs(10);
 /// A connection over TCP ends after this time, whatever is under way. One over the socket may take
@@ -41,7 +42,7 @@ type Answer = Response<BoxBody<Bytes, Infallible>>;
 /// Where somebody comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Door {
-    /// Anywhere: he may look.
+    /// Anywhere: he may look, and call webhooks.
     Tcp,
     /// This user's own processes: he may also ask for something.
     Unix,
@@ -117,6 +118,12 @@ async fn answer(
 ) -> Result<Answer, Infallible> {
     if door == Door::Unix && request.method() == Method::POST {
         return Ok(exports::answer(request, observer.service.exports()).await);
+    }
+    if door == Door::Tcp
+        && let Some(webhook) = observer.producers.webhook(request.uri().path())
+    {
+        let answer = webhook.answer(request).await;
+        return Ok(answer.map(|body| Full::new(body).boxed()));
     }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let sentence = "only GET is understood here\n";

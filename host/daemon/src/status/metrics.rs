@@ -15,6 +15,7 @@ use prometheus_client::registry::Registry;
 
 use super::{ExportState, ExportStatus, Picture, PluginStatus, Status, StreamStatus};
 use crate::exports::{Meter, Outcome};
+use crate::producers::{ProducerState, ProducerStatus};
 
 /// The content type of what [`render`] writes.
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -225,6 +226,49 @@ const EXPORT: &[Metric<ExportStatus>] = &[
     ),
 ];
 
+const PRODUCER: &[Metric<ProducerStatus>] = &[
+    gauge(
+        "millstream_producer_running",
+        "1 while the producer runs, or the webhook can be called, else 0",
+        |producer| u64::from(producer.state == ProducerState::Running),
+    ),
+    gauge(
+        "millstream_producer_given_up",
+        "1 after it was started again as often as its limit allows, else 0",
+        |producer| u64::from(producer.state == ProducerState::GivenUp),
+    ),
+    counter(
+        "millstream_producer_runs",
+        "Times the producer was started",
+        |producer| producer.runs,
+    ),
+    counter(
+        "millstream_producer_restarts",
+        "Times it was started again after it had ended",
+        |producer| producer.restarts,
+    ),
+    counter(
+        "millstream_producer_messages",
+        "Messages that it appended",
+        |producer| producer.messages,
+    ),
+    counter(
+        "millstream_producer_refused_appends",
+        "Appends of it that were refused since their stream was full",
+        |producer| producer.refused_appends,
+    ),
+    counter(
+        "millstream_producer_requests",
+        "Requests to the webhook",
+        |producer| producer.requests,
+    ),
+    counter(
+        "millstream_producer_failed_requests",
+        "Requests that the webhook did not answer: refused by the host, crashed or out of time",
+        |producer| producer.failed_requests,
+    ),
+];
+
 /// A distribution for each export.
 struct Distribution {
     name: &'static str,
@@ -312,6 +356,16 @@ impl Collector for Picture {
             let mut family = encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;
             for (labels, _, meter) in self.exports() {
                 of(meter).encode(family.encode_family(&labels)?)?;
+            }
+        }
+        for metric in PRODUCER {
+            let mut family = metric.describe(&mut encoder)?;
+            for producer in &host.producers {
+                let labels = [
+                    ("producer", producer.name.as_str()),
+                    ("component", producer.component.as_str()),
+                ];
+                metric.encode(family.encode_family(&labels)?, producer)?;
             }
         }
         Ok(())
@@ -446,6 +500,7 @@ fn contract() -> String {
             "By `stream`, `export`, `plugin` and `outcome`",
             vec![total(CALLS)],
         ),
+        ("By `producer` and `component`", rows(PRODUCER)),
     ];
     let mut text = String::new();
     for (title, rows) in tables {

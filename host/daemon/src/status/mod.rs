@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::exports::{ExportSettings, Meter, Outcome, Source};
 use crate::plugins::{Offer, Plugins, Standing};
+use crate::producers::{Board, ProducerStatus};
 use crate::service::Service;
 use crate::time::{SystemTime, Time};
 
@@ -40,6 +41,9 @@ pub(crate) struct Status {
     #[serde(default)]
     pub(crate) plugins: Vec<PluginStatus>,
     pub(crate) streams: Vec<StreamStatus>,
+    /// In the order of the configuration.
+    #[serde(default)]
+    pub(crate) producers: Vec<ProducerStatus>,
 }
 
 /// A plugin that is used.
@@ -181,6 +185,7 @@ pub(crate) struct Picture {
 pub(crate) struct Observer {
     pub(crate) service: Service,
     pub(crate) plugins: Arc<Plugins>,
+    pub(crate) producers: Board,
     pub(crate) runtime: Runtime,
     pub(crate) started: Instant,
     pub(crate) address: SocketAddr,
@@ -225,6 +230,7 @@ impl Observer {
                 .map(PluginStatus::from)
                 .collect(),
             streams,
+            producers: self.producers.status(),
         };
         Picture { status, meters }
     }

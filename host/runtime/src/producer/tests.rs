@@ -8,6 +8,16 @@ async fn run(
     streams: &Arc<Recorder>,
     stdout: StdoutTo,
 ) -> Result<ProducerEnd, RuntimeError> {
+    let (_stop_sender, stop) = watch::channel(false);
+    run_until(end, streams, stdout, stop).await
+}
+
+async fn run_until(
+    end: &str,
+    streams: &Arc<Recorder>,
+    stdout: StdoutTo,
+    stop: watch::Receiver<bool>,
+) -> Result<ProducerEnd, RuntimeError> {
     let component = Host::new().link(&testing::producer(end)).unwrap();
     let settings = ProducerSettings {
         label: "producer (test)".into(),
@@ -17,8 +27,9 @@ async fn run(
         limits: Limits::default(),
         streams: streams.clone(),
         stdout,
+        longest_line: 5,
+        stop_timeout: Duration::from_secs(3600),
     };
-    let (_stop_sender, stop) = watch::channel(false);
     component.run(settings, stop).await
 }
 
@@ -29,7 +40,8 @@ fn out() -> StdoutTo {
 const TRAP: &str = "unreachable";
 const EXIT: &str = "(call $exit (i32.const 1))";
 const LOOP: &str = "(loop $again (br $again))";
-const PRINTED: [&str; 3] = ["first", "second", "third"];
+/// Without the line that is too long.
+const PRINTED: [&str; 2] = ["first", "third"];
 
 #[tokio::test]
 async fn lines_of_the_output_become_messages() {
@@ -81,4 +93,19 @@ async fn an_endless_producer_yields_and_can_be_dropped() {
             .await
             .is_err()
     );
+}
+
+#[tokio::test]
+async fn one_that_cannot_learn_of_the_stop_is_ended_at_once_and_its_whole_lines_stay() {
+    let streams = Recorder::new();
+    let (stop, stopped) = watch::channel(false);
+    let (end, ()) = tokio::join!(run_until(LOOP, &streams, out(), stopped), async {
+        while streams.payloads().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        stop.send_replace(true);
+    });
+    assert_eq!(end.unwrap(), ProducerEnd::Ended);
+    // Its third line has no end.
+    assert_eq!(streams.payloads(), ["first"]);
 }

@@ -64,7 +64,9 @@ impl Add {
             ComponentKind::Exporter | ComponentKind::Transform => {
                 edit.grant(name, &grant::by_key(&grants))?
             }
-            ComponentKind::Producer => edit.add_producer(name, &grant::by_key(&grants))?,
+            ComponentKind::Producer | ComponentKind::Webhook => {
+                edit.add_producer(name, &grant::by_key(&grants))?
+            }
         }
         self.announce(&component, &target, &edit, &grants);
         self.consent()?;

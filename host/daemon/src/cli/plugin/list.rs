@@ -3,7 +3,7 @@
 use millstream_runtime::RuntimeError;
 use serde_json::{Value, json};
 
-use super::{Failed, kind, output, to_json};
+use super::{Failed, kind, output, purpose, to_json};
 use crate::plugins::{Loaded, Plugins, short};
 use crate::status::{PluginStatus, Status};
 
@@ -102,5 +102,6 @@ fn in_use(used: &PluginStatus) -> Value {
 
 fn summary(loaded: &Loaded) -> &str {
     let description = loaded.description.as_ref();
-    description.map_or("makes messages", |description| &description.summary)
+    let purpose = purpose(loaded.component.kind());
+    description.map_or(purpose, |description| &description.summary)
 }

@@ -105,6 +105,16 @@ fn kind(component: &Component) -> &'static str {
         ComponentKind::Exporter => "exporter",
         ComponentKind::Producer => "producer",
         ComponentKind::Transform => "transform",
+        ComponentKind::Webhook => "webhook",
+    }
+}
+
+/// What a component is for that does not describe itself.
+pub(super) fn purpose(kind: ComponentKind) -> &'static str {
+    match kind {
+        ComponentKind::Webhook => "makes messages of HTTP requests",
+        ComponentKind::Transform => "changes messages on their way to an exporter",
+        ComponentKind::Exporter | ComponentKind::Producer => "makes messages",
     }
 }
 

@@ -49,6 +49,19 @@ fn picture() -> Picture {
         refused_appends: 0,
         exports: vec![export],
     };
+    let producer = ProducerStatus {
+        name: "clock".into(),
+        component: "timestamp".into(),
+        path: None,
+        state: ProducerState::Running,
+        runs: 3,
+        restarts: 2,
+        messages: 12,
+        refused_appends: 1,
+        requests: 0,
+        failed_requests: 0,
+        error_message: "It ended with exit code 1.".into(),
+    };
     let status = Status {
         version: "1.2.3".into(),
         process: 1,
@@ -77,6 +90,7 @@ fn picture() -> Picture {
             replacements: 1,
         }],
         streams: vec![stream],
+        producers: vec![producer],
     };
     Picture {
         status,
@@ -99,6 +113,8 @@ fn a_picture_reads_as_open_metrics_with_its_labels() {
         "millstream_plugin_replacements_total{plugin=\"kinesis\"} 1",
         "millstream_export_old_version{stream=\"s\",export=\"to \\\"k\\\"\",plugin=\"kinesis\"} 1",
         "# TYPE millstream_export_call_seconds histogram",
+        "millstream_producer_running{producer=\"clock\",component=\"timestamp\"} 1",
+        "millstream_producer_restarts_total{producer=\"clock\",component=\"timestamp\"} 2",
         "# EOF",
     ] {
         assert!(
