@@ -73,6 +73,11 @@ pub fn plugins() -> PathBuf {
     existing(target().join("plugins"))
 }
 
+/// The folder of the components in other languages than Rust.
+pub fn components() -> PathBuf {
+    existing(target().join("components"))
+}
+
 /// An interpreter with the official SDK.
 pub fn python() -> Command {
     python_of("venv")

@@ -17,6 +17,7 @@ mod examples;
 mod exports;
 mod file_export;
 mod kinesis;
+mod languages;
 mod limits;
 mod python_sdk;
 mod restart;
