@@ -75,6 +75,11 @@ pub fn hostile() -> PathBuf {
     existing(target().join("hostile/hostile.wasm"))
 }
 
+/// The folder of the components in other languages than Rust.
+pub fn components() -> PathBuf {
+    existing(target().join("components"))
+}
+
 /// An interpreter with the official SDK.
 pub fn python() -> Command {
     python_of("venv")

@@ -18,6 +18,7 @@ mod exports;
 mod file_export;
 mod hostile;
 mod kinesis;
+mod languages;
 mod limits;
 mod plugins_folder;
 mod producers;

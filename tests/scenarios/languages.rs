@@ -1,0 +1,314 @@
+//! Plugins in other languages than Rust: what `millstream new` writes, in the real host, with the official
+//! SDK at one end and an HTTP server at the other.
+
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use millstream_tests::{
+    Host, HttpAnswer, HttpRequest, HttpSink, components, eventually, millstream, run_script, target,
+};
+use serde_json::Value;
+use tempfile::TempDir;
+
+macro_rules! language {
+    ($language:ident) => {
+        mod $language {
+            const LANGUAGE: &str = stringify!($language);
+
+            #[test]
+            fn an_exporter_delivers_each_message_of_the_sdk_once_and_in_order() {
+                super::delivers_once_and_in_order(LANGUAGE);
+            }
+
+            #[test]
+            fn an_exporter_tries_again_when_its_server_fails() {
+                super::tries_again(LANGUAGE);
+            }
+
+            #[test]
+            fn an_exporter_rejects_only_what_its_server_refuses_and_what_is_no_text() {
+                super::rejects_only_what_cannot_be_delivered(LANGUAGE);
+            }
+
+            #[test]
+            fn an_exporter_says_which_host_was_not_granted() {
+                super::names_the_missing_grant(LANGUAGE);
+            }
+
+            #[test]
+            fn an_exporter_refuses_a_wrong_configuration_with_the_name_of_the_field() {
+                super::names_the_wrong_field(LANGUAGE);
+            }
+
+            #[test]
+            fn a_producer_appends_and_ends_with_the_host() {
+                super::produces(LANGUAGE);
+            }
+
+            #[test]
+            fn a_producer_that_may_not_append_fails() {
+                super::fails_without_a_grant(LANGUAGE);
+            }
+        }
+    };
+}
+
+language!(c);
+language!(go);
+language!(javascript);
+language!(python);
+
+/// The name of a component, once its native code is there. Compiling a large one takes long, and all tests
+/// of it would begin to at once.
+fn compiled(language: &str, kind: &str) -> String {
+    static COMPILED: LazyLock<Mutex<HashMap<String, Arc<Mutex<bool>>>>> =
+        LazyLock::new(Mutex::default);
+    let name = format!("{language}-{kind}");
+    let mine = {
+        let mut all = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(all.entry(name.clone()).or_default())
+    };
+    let mut is_compiled = mine.lock().unwrap_or_else(PoisonError::into_inner);
+    if !*is_compiled {
+        let folder = TempDir::new().unwrap();
+        let config = format!(
+            "plugins.folder = {:?}\nplugins.cache = {:?}\n",
+            components(),
+            target().join("native-code")
+        );
+        std::fs::write(folder.path().join("millstream.toml"), config).unwrap();
+        let inspected = millstream()
+            .current_dir(folder.path())
+            .args(["plugin", "inspect", &name])
+            .output()
+            .unwrap();
+        let complaint = String::from_utf8_lossy(&inspected.stderr);
+        assert!(inspected.status.success(), "{name}: {complaint}");
+        *is_compiled = true;
+    }
+    name
+}
+
+/// A host whose stream `s` is exported.
+fn exporting(language: &str, granted: &str, config: &str) -> Host {
+    let plugin = compiled(language, "exporter");
+    let config = format!(
+        "[exports]\nlinger = \"50ms\"\nretry-first = \"20ms\"\nretry-longest = \"2s\"\n\n\
+         [plugin.{plugin}.grants]\nhosts = [{granted:?}]\n\n[[stream]]\nname = \"s\"\n\
+         [[stream.export]]\nidentifier = \"e\"\nplugin = \"{plugin}\"\nconfig = {config}\n"
+    );
+    Host::start_in(TempDir::new().unwrap(), &components(), &config, &[])
+}
+
+fn exporting_to(language: &str, sink: &HttpSink) -> Host {
+    let endpoint = sink.endpoint();
+    exporting(
+        language,
+        &endpoint,
+        &format!("{{ url = \"{endpoint}/in?key=a\" }}"),
+    )
+}
+
+/// The messages in a request: their numbers and payloads.
+fn lines(request: &HttpRequest) -> Vec<(u64, String)> {
+    let text = std::str::from_utf8(&request.body).unwrap();
+    assert!(text.ends_with('\n'), "the last line ends: {text:?}");
+    let message = |line: &str| {
+        let line: Value = serde_json::from_str(line).unwrap();
+        assert!(line["ingestTime"].as_u64().unwrap() > 1_700_000_000_000);
+        let number = line["sequenceNumber"].as_u64().unwrap();
+        (number, line["payload"].as_str().unwrap().to_owned())
+    };
+    text.lines().map(message).collect()
+}
+
+/// What the sink was sent in requests that it took.
+fn taken(sink: &HttpSink, is_taken: impl Fn(usize, &HttpRequest) -> bool) -> Vec<(u64, String)> {
+    let requests = sink.requests();
+    let requests = requests.iter().enumerate();
+    let requests = requests.filter(|(number, request)| is_taken(*number, request));
+    requests.flat_map(|(_, request)| lines(request)).collect()
+}
+
+fn expected(count: u64) -> Vec<(u64, String)> {
+    (0..count)
+        .map(|number| (number, format!("message {number}")))
+        .collect()
+}
+
+fn append(host: &Host, messages: &[&str]) {
+    let output = host.command(&[&["stream", "append", "s"], messages].concat());
+    assert!(output.status.success(), "{output:?}");
+}
+
+fn wait_for_delivery(host: &Host, count: u64) {
+    host.wait_for_export("s", &format!("has delivered {count}"), |export| {
+        export["exportedMessagesCount"] == count
+    });
+}
+
+fn wait_for_error(host: &Host, text: &str) -> String {
+    let export = host.wait_for_export("s", &format!("shows \"{text}\""), |export| {
+        export["errorMessage"]
+            .as_str()
+            .is_some_and(|error| error.contains(text))
+    });
+    export["errorMessage"].as_str().unwrap().to_owned()
+}
+
+fn delivers_once_and_in_order(language: &str) {
+    let sink = HttpSink::scripted(|_, _| HttpAnswer::status(200));
+    let host = exporting_to(language, &sink);
+    run_script(
+        "append_numbered.py",
+        &[&host.port().to_string(), "s", "300"],
+    );
+    wait_for_delivery(&host, 300);
+    assert_eq!(taken(&sink, |_, _| true), expected(300));
+    let first = &sink.requests()[0];
+    assert_eq!(
+        (first.method.as_str(), first.path.as_str()),
+        ("POST", "/in?key=a")
+    );
+    assert_eq!(first.header("content-type"), "application/x-ndjson");
+}
+
+fn tries_again(language: &str) {
+    let times = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&times);
+    let sink = HttpSink::scripted(move |number, _| {
+        seen.lock().unwrap().push(Instant::now());
+        match number {
+            0 => HttpAnswer::status(500),
+            1 => HttpAnswer::Bytes("this is no HTTP\r\n\r\n"),
+            2 => HttpAnswer::Status(
+                429,
+                vec![("retry-after", "1".to_owned())],
+                "slowly".to_owned(),
+            ),
+            _ => HttpAnswer::status(204),
+        }
+    });
+    let host = exporting_to(language, &sink);
+    append(&host, &["message 0", "message 1", "message 2"]);
+    wait_for_delivery(&host, 3);
+    assert_eq!(taken(&sink, |number, _| number > 2), expected(3));
+    let log = host.log();
+    assert!(
+        log.contains("answers 500") && log.contains("answers 429"),
+        "{log}"
+    );
+    // What the server asks for reaches the host, which then waits longer than its own first pauses.
+    let times = times.lock().unwrap();
+    assert!(times[3] - times[2] >= Duration::from_secs(1));
+}
+
+fn rejects_only_what_cannot_be_delivered(language: &str) {
+    let has_bad =
+        |request: &HttpRequest| lines(request).iter().any(|(_, payload)| payload == "bad");
+    let sink = HttpSink::scripted(move |_, request| {
+        HttpAnswer::status(if has_bad(request) { 422 } else { 200 })
+    });
+    let host = exporting_to(language, &sink);
+    let raw = host.folder().join("raw");
+    std::fs::write(&raw, b"\xff\xfe").unwrap();
+    append(&host, &["first", "bad", "\"quoted\" \\ \u{1} ü 😀"]);
+    append_file(&host, &raw);
+    append(&host, &["last"]);
+    wait_for_delivery(&host, 3);
+    eventually("two messages were rejected", || {
+        let status = host.command(&["status", "--json"]);
+        let status: Value = serde_json::from_slice(&status.stdout).unwrap();
+        (status["streams"][0]["exports"][0]["rejectedMessages"] == 2).then_some(())
+    });
+    let taken = taken(&sink, |_, request| !has_bad(request));
+    let wanted = [(0, "first"), (2, "\"quoted\" \\ \u{1} ü 😀"), (4, "last")];
+    let wanted: Vec<_> = wanted
+        .iter()
+        .map(|(number, text)| (*number, (*text).to_owned()))
+        .collect();
+    assert_eq!(taken, wanted);
+}
+
+/// Appends what a file holds as one message.
+fn append_file(host: &Host, file: &std::path::Path) {
+    let output = millstream()
+        .current_dir(host.folder())
+        .args([
+            "stream",
+            "append",
+            "s",
+            "--whole",
+            "--server",
+            &format!("127.0.0.1:{}", host.port()),
+        ])
+        .stdin(std::fs::File::open(file).unwrap())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
+
+fn names_the_missing_grant(language: &str) {
+    let sink = HttpSink::scripted(|_, _| HttpAnswer::status(200));
+    let endpoint = sink.endpoint();
+    let host = exporting(
+        language,
+        "https://elsewhere.example.com",
+        &format!("{{ url = \"{endpoint}/in\" }}"),
+    );
+    append(&host, &["secret"]);
+    let error = wait_for_error(&host, "`hosts` of the grants");
+    assert!(error.contains(&endpoint), "{error}");
+    assert!(sink.requests().is_empty());
+}
+
+fn names_the_wrong_field(language: &str) {
+    for (config, field) in [
+        ("{}", "url"),
+        ("{ url = \"ftp://example.com\" }", "url"),
+        ("{ url = \"http://127.0.0.1:9\", uri = \"\" }", "uri"),
+    ] {
+        let host = exporting(language, "http://127.0.0.1:9", config);
+        host.wait_for_log(&format!("refuses its configuration at `{field}`"));
+    }
+}
+
+/// A host with a producer that may append to a stream.
+fn producing(language: &str, granted: &str) -> Host {
+    let component = compiled(language, "producer");
+    let config = format!(
+        "[[stream]]\nname = \"readings\"\n\n[[producer]]\nname = \"meter\"\ncomponent = \"{component}\"\n\
+         args = [\"--stream\", \"readings\", \"--interval-ms\", \"10\"]\n\
+         [producer.grants]\nappend = [{granted:?}]\n"
+    );
+    Host::start_in(TempDir::new().unwrap(), &components(), &config, &[])
+}
+
+fn produces(language: &str) {
+    let mut host = producing(language, "readings");
+    let read = eventually("there are twenty readings", || {
+        let read = host.command(&["stream", "read", "readings", "--max", "20", "--json"]);
+        let text = String::from_utf8(read.stdout).unwrap();
+        (text.lines().count() == 20).then_some(text)
+    });
+    for (number, line) in read.lines().enumerate() {
+        assert!(
+            line.contains(&format!("number\\\":{number},"))
+                || line.contains(&format!("number\\\": {number},")),
+            "{line}"
+        );
+    }
+    host.stop();
+    let log = host.log();
+    assert!(!log.contains("producer failed"), "{log}");
+}
+
+fn fails_without_a_grant(language: &str) {
+    let host = producing(language, "other");
+    host.wait_for_log("producer failed");
+    assert_eq!(
+        host.describe("readings").unwrap()["newestSequenceNumber"],
+        Value::Null
+    );
+}
