@@ -18,6 +18,7 @@ mod exports;
 mod file_export;
 mod kinesis;
 mod limits;
+mod plugin_commands;
 mod python_sdk;
 mod restart;
 mod status;

@@ -206,8 +206,7 @@ impl Component {
 
     /// The worlds that it is of, such as `millstream:plugin/exporter-plugin@0.1.0`.
     pub fn worlds(&self) -> Vec<String> {
-        let of_contract =
-            |world: &str, version: &str| format!("{PACKAGE}{world}@{version}");
+        let of_contract = |world: &str, version: &str| format!("{PACKAGE}{world}@{version}");
         match (self.kind(), self.contract_version()) {
             (ComponentKind::Exporter, version) => {
                 let version = version.unwrap_or_default();

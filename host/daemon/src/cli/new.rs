@@ -204,7 +204,8 @@ fn contract() -> impl Iterator<Item = (PathBuf, String)> {
         ("wit/deps/tls", embedded::TLS),
     ];
     folders.into_iter().flat_map(|(folder, files)| {
-        let file = move |(path, text): &(&str, &str)| (Path::new(folder).join(path), (*text).to_owned());
+        let file =
+            move |(path, text): &(&str, &str)| (Path::new(folder).join(path), (*text).to_owned());
         files.iter().map(file)
     })
 }
@@ -229,12 +230,17 @@ mod tests {
     fn a_name_stands_in_its_three_forms() {
         let filled = name("my-2nd-sink".replace("2nd", "second").as_str())
             .fill("{{name}} {{snake}} {{Camel}} {{contract}} {{sink}}");
-        assert_eq!(filled, "my-second-sink my_second_sink MySecondSink 0.1.0 {{sink}}");
+        assert_eq!(
+            filled,
+            "my-second-sink my_second_sink MySecondSink 0.1.0 {{sink}}"
+        );
     }
 
     #[test]
     fn what_some_language_could_not_take_is_no_name() {
-        for wrong in ["", "My-sink", "my_sink", "-sink", "sink-", "a--b", "2nd", "a-2", "../a", "ä"] {
+        for wrong in [
+            "", "My-sink", "my_sink", "-sink", "sink-", "a--b", "2nd", "a-2", "../a", "ä",
+        ] {
             assert!(wrong.parse::<ProjectName>().is_err(), "{wrong}");
         }
         assert_eq!(name("s3-like").0, "s3-like");
@@ -242,7 +248,11 @@ mod tests {
 
     #[test]
     fn each_template_is_a_project_with_a_readme_a_test_and_the_contract() {
-        assert!(places().contains(&"rust/exporter".to_owned()), "{:?}", places());
+        assert!(
+            places().contains(&"rust/exporter".to_owned()),
+            "{:?}",
+            places()
+        );
         for place in places() {
             let (lang, kind) = place.split_once('/').unwrap();
             let new = New {
@@ -254,21 +264,37 @@ mod tests {
             let files = new.files().unwrap();
             let text = |wanted: &str| {
                 let mut found = files.iter().filter(|(path, _)| path == Path::new(wanted));
-                &found.next().unwrap_or_else(|| panic!("{place} has no {wanted}")).1
+                &found
+                    .next()
+                    .unwrap_or_else(|| panic!("{place} has no {wanted}"))
+                    .1
             };
             let project = Project::parse(text("millstream-plugin.toml")).unwrap();
-            assert_eq!((project.kind, project.name.as_str()), (new.kind, "my-sink"), "{place}");
-            assert!(text("README.md").contains("millstream plugin build"), "{place}");
+            assert_eq!(
+                (project.kind, project.name.as_str()),
+                (new.kind, "my-sink"),
+                "{place}"
+            );
+            assert!(
+                text("README.md").contains("millstream plugin build"),
+                "{place}"
+            );
             assert!(text("wit/types.wit").contains("package millstream:plugin@"));
             assert!(text("wit/deps/http.wit").starts_with("package wasi:http@0.2."));
             assert!(text("wit/deps/tls/world.wit").contains("package wasi:tls@"));
-            let mut tests = files.iter().map(|(path, text)| (path.to_string_lossy(), text));
-            let has_test = tests.any(|(path, text)| path.contains("test") || text.contains("#[test]"));
+            let mut tests = files
+                .iter()
+                .map(|(path, text)| (path.to_string_lossy(), text));
+            let has_test =
+                tests.any(|(path, text)| path.contains("test") || text.contains("#[test]"));
             assert!(has_test, "{place}");
             for (path, text) in &files {
                 let path = path.to_string_lossy();
                 for form in ["{{name}}", "{{snake}}", "{{Camel}}", "{{contract}}"] {
-                    assert!(!path.contains(form) && !text.contains(form), "{place}: {path}");
+                    assert!(
+                        !path.contains(form) && !text.contains(form),
+                        "{place}: {path}"
+                    );
                 }
             }
         }

@@ -14,7 +14,8 @@ use super::{Config, ConfigProblem};
 use crate::replace::replace;
 
 /// What a new file begins with.
-const HEAD: &str = "# Millstream. `millstream init --stdout` prints every setting, with what it means.\n";
+const HEAD: &str =
+    "# Millstream. `millstream init --stdout` prints every setting, with what it means.\n";
 
 /// A configuration file that is being changed.
 #[derive(Debug)]
@@ -67,7 +68,10 @@ impl Edit {
             }
             Some(there) => {
                 let table = there.as_table_like_mut().ok_or_else(|| {
-                    format!("plugin.{plugin}.grants in {} is no table", self.path.display())
+                    format!(
+                        "plugin.{plugin}.grants in {} is no table",
+                        self.path.display()
+                    )
                 })?;
                 add(table, grants)?;
                 self.text = document.to_string();
@@ -88,9 +92,10 @@ impl Edit {
     ) -> Result<(), String> {
         let document = self.document()?;
         let producers = document.get("producer").and_then(Item::as_array_of_tables);
-        let runs_it = producers.into_iter().flatten().any(|producer| {
-            producer.get("component").and_then(Item::as_str) == Some(name)
-        });
+        let runs_it = producers
+            .into_iter()
+            .flatten()
+            .any(|producer| producer.get("component").and_then(Item::as_str) == Some(name));
         if !runs_it {
             let quoted = Value::from(name).to_string();
             let head = format!("[[producer]]\nname = {quoted}\ncomponent = {quoted}");
@@ -102,17 +107,27 @@ impl Edit {
         Ok(())
     }
 
+    /// Whether the changed text can be the configuration.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    pub(crate) fn check(&self) -> Result<(), ConfigProblem> {
+        Config::check_text(&self.path, &self.text)
+    }
+
     /// Checks the changed text and puts it in the place of the file.
     ///
     /// # Errors
     ///
     /// What is wrong with it, or what the system says; the file is then as before.
     pub(crate) fn save(&self) -> Result<(), ConfigProblem> {
-        Config::check_text(&self.path, &self.text)?;
+        self.check()?;
         let old = std::fs::metadata(&self.path);
         let mode = old.map_or(0o644, |old| old.permissions().mode() & 0o777);
-        replace(&self.path, self.text.as_bytes(), mode)
-            .map_err(|error| ConfigProblem::invalid(&self.path, format!("cannot be written: {error}")))
+        replace(&self.path, self.text.as_bytes(), mode).map_err(|error| {
+            ConfigProblem::invalid(&self.path, format!("cannot be written: {error}"))
+        })
     }
 
     fn document(&self) -> Result<DocumentMut, String> {
@@ -135,10 +150,12 @@ impl Edit {
 /// Adds what is not there yet.
 fn add(table: &mut dyn TableLike, grants: &BTreeMap<&'static str, Array>) -> Result<(), String> {
     for (key, values) in grants {
-        let there = table.entry(key).or_insert_with(|| Item::Value(Array::new().into()));
-        let there = there
-            .as_array_mut()
-            .ok_or_else(|| format!("the grant {key} is written as tables of its own; add to them by hand"))?;
+        let there = table
+            .entry(key)
+            .or_insert_with(|| Item::Value(Array::new().into()));
+        let there = there.as_array_mut().ok_or_else(|| {
+            format!("the grant {key} is written as tables of its own; add to them by hand")
+        })?;
         for value in values {
             let is_there = there.iter().any(|old| plain(old) == plain(value));
             if !is_there {
@@ -195,7 +212,8 @@ mod tests {
 
     #[test]
     fn what_is_granted_already_stays_and_is_not_named_twice() {
-        let written = "[plugin.my-sink.grants]\n# the old one\nhosts = [\"a.example\"] # keep\n\n[log]\n";
+        let written =
+            "[plugin.my-sink.grants]\n# the old one\nhosts = [\"a.example\"] # keep\n\n[log]\n";
         let mut edit = edit(written);
         edit.grant("my-sink", &hosts(&["a.example"])).unwrap();
         assert_eq!(edit.text, written);
@@ -210,7 +228,10 @@ mod tests {
     fn a_table_within_a_line_is_added_to_as_well() {
         let mut edit = edit("plugin.my-sink = { grants = { hosts = [] } }\n");
         edit.grant("my-sink", &hosts(&["b.example"])).unwrap();
-        assert_eq!(edit.text, "plugin.my-sink = { grants = { hosts = [\"b.example\"] } }\n");
+        assert_eq!(
+            edit.text,
+            "plugin.my-sink = { grants = { hosts = [\"b.example\"] } }\n"
+        );
     }
 
     #[test]

@@ -25,8 +25,8 @@ pub(crate) use edit::Edit;
 pub(crate) use problem::{ConfigProblem, nearest};
 pub(crate) use secrets::Secret;
 pub(crate) use sections::{
-    ComponentGrants, Exports, Http, Log, LogFormat, LogLevel, OnFull, Persistence, PluginSettings, Plugins,
-    Producer, Restart, Storage, Stream, StreamExport,
+    ComponentGrants, Exports, Http, Log, LogFormat, LogLevel, OnFull, Persistence, PluginSettings,
+    Plugins, Producer, Restart, Storage, Stream, StreamExport,
 };
 pub(crate) use server::{Authentication, Server};
 pub(crate) use units::Span;

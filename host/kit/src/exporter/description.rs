@@ -58,7 +58,11 @@ pub(super) fn schema(description: &Description) -> Finding {
         return fails(format!("{}.", problems.join("; ")));
     }
     let properties = schema.get("properties").and_then(|it| it.as_object());
-    let keys: Vec<_> = properties.into_iter().flatten().map(|(key, _)| key.as_str()).collect();
+    let keys: Vec<_> = properties
+        .into_iter()
+        .flatten()
+        .map(|(key, _)| key.as_str())
+        .collect();
     holds(match keys.as_slice() {
         [] => "It is well formed, and has no keys.".into(),
         keys => format!("It is well formed; its keys are {}.", keys.join(", ")),

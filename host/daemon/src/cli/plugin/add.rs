@@ -63,6 +63,7 @@ impl Add {
             ComponentKind::Exporter => edit.grant(name, &grant::by_key(&grants))?,
             ComponentKind::Producer => edit.add_producer(name, &grant::by_key(&grants))?,
         }
+        edit.check()?;
         self.announce(&component, &target, &edit, &grants);
         self.consent()?;
 
@@ -130,7 +131,10 @@ impl Add {
 fn make_folders(grants: &[Grant], config: &Config) -> Result<(), String> {
     for folder in grant::resolve(grants, &config.base)?.folders {
         std::fs::create_dir_all(&folder.host).map_err(|error| {
-            format!("the folder {} cannot be made: {error}", folder.host.display())
+            format!(
+                "the folder {} cannot be made: {error}",
+                folder.host.display()
+            )
         })?;
     }
     Ok(())

@@ -96,7 +96,8 @@ impl Build {
                 file.display()
             )
         })?;
-        let project = Project::parse(&text).map_err(|error| format!("{}: {error}", file.display()))?;
+        let project =
+            Project::parse(&text).map_err(|error| format!("{}: {error}", file.display()))?;
         let workshop = Workshop::of(&folder);
         let started = Instant::now();
         workshop.build(&project).await?;
@@ -116,7 +117,10 @@ impl Build {
             );
             return Err(reason.into());
         }
-        output::line(format!("built {wasm} in {:.1} s", started.elapsed().as_secs_f64()));
+        output::line(format!(
+            "built {wasm} in {:.1} s",
+            started.elapsed().as_secs_f64()
+        ));
         inspect::summary(&component, description.as_ref());
         if let Some(tests) = &project.test {
             output::line(format!("its own tests: {}", tests.command.join(" ")));
@@ -290,15 +294,24 @@ setup = [["sh", "-c", "echo set up >> log; mkdir -p .venv/bin; printf '#!/bin/sh
         let folder = tempfile::tempdir().unwrap();
         let mut project = Project::parse(PROJECT).unwrap();
         project.build.setup.clear();
-        let error = Workshop::of(folder.path()).build(&project).await.unwrap_err();
+        let error = Workshop::of(folder.path())
+            .build(&project)
+            .await
+            .unwrap_err();
         assert_eq!(
             error,
             "own-tool is not there, which builds plugins in shell. Install own-tool."
         );
         project.build.command = vec!["sh".into(), "-c".into(), "exit 3".into()];
         project.build.tool = "sh".into();
-        let error = Workshop::of(folder.path()).build(&project).await.unwrap_err();
-        assert!(error.contains("sh failed") && error.contains("Install own-tool."), "{error}");
+        let error = Workshop::of(folder.path())
+            .build(&project)
+            .await
+            .unwrap_err();
+        assert!(
+            error.contains("sh failed") && error.contains("Install own-tool."),
+            "{error}"
+        );
     }
 
     #[test]

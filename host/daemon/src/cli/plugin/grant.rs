@@ -111,7 +111,10 @@ fn unknown(key: &str) -> String {
     let known: Vec<_> = TEXTS.into_iter().chain([FOLDERS]).collect();
     match nearest(key, &known) {
         Some(near) => format!("there is no grant \"{key}\"; did you mean \"{near}\"?"),
-        None => format!("there is no grant \"{key}\"; there are {}", known.join(", ")),
+        None => format!(
+            "there is no grant \"{key}\"; there are {}",
+            known.join(", ")
+        ),
     }
 }
 
@@ -127,7 +130,8 @@ pub(super) fn by_key(grants: &[Grant]) -> BTreeMap<&'static str, Array> {
 /// The lines of a table of grants.
 pub(super) fn lines(grants: &[Grant]) -> Vec<String> {
     let keys = by_key(grants).into_iter();
-    keys.map(|(key, values)| format!("{key} = {values}")).collect()
+    keys.map(|(key, values)| format!("{key} = {values}"))
+        .collect()
 }
 
 /// The grants as the runtime takes them; relative folders start from `base`.

@@ -117,7 +117,8 @@ impl Test {
             None => self.with.clone(),
             Some(file) => {
                 let wrong = |problem: String| format!("{}: {problem}", file.display());
-                let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
+                let text =
+                    std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
                 Some(object(&text).map_err(wrong)?)
             }
         };
@@ -154,7 +155,10 @@ impl Test {
             Verdict::DoesNotHold => "DOES NOT HOLD",
             Verdict::NotApplicable => "not applicable",
         };
-        output::line(format!("{verdict:<14}  {:<18} {}", check.name, check.sentence));
+        output::line(format!(
+            "{verdict:<14}  {:<18} {}",
+            check.name, check.sentence
+        ));
     }
 }
 
