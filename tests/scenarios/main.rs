@@ -20,6 +20,7 @@ mod hostile;
 mod kinesis;
 mod languages;
 mod limits;
+mod plugin_commands;
 mod plugins_folder;
 mod producers;
 mod python_sdk;

@@ -47,7 +47,8 @@ struct Maker<'a> {
 impl Maker<'_> {
     fn object(&mut self, schema: &Value, path: &str, depth: usize) -> Map<String, Value> {
         let required = schema.get("required").and_then(Value::as_array);
-        let is_required = |name: &str| required.is_some_and(|names| names.iter().any(|one| one == name));
+        let is_required =
+            |name: &str| required.is_some_and(|names| names.iter().any(|one| one == name));
         let mut made = Map::new();
         let properties = schema.get("properties").and_then(Value::as_object);
         for (name, property) in properties.into_iter().flatten() {
@@ -77,7 +78,11 @@ impl Maker<'_> {
         }
         let listed = |key: &str| schema.get(key).and_then(Value::as_array);
         let given = ["const", "default"].iter().find_map(|key| schema.get(*key));
-        let given = given.or_else(|| ["examples", "enum"].iter().find_map(|key| listed(key)?.first()));
+        let given = given.or_else(|| {
+            ["examples", "enum"]
+                .iter()
+                .find_map(|key| listed(key)?.first())
+        });
         if let Some(given) = given {
             return Some(given.clone());
         }
@@ -86,7 +91,8 @@ impl Maker<'_> {
                 return self.value(resolve(self.whole, first), path, depth + 1);
             }
         }
-        let least = |key: &str, usual: u64| schema.get(key).and_then(Value::as_u64).unwrap_or(usual);
+        let least =
+            |key: &str, usual: u64| schema.get(key).and_then(Value::as_u64).unwrap_or(usual);
         Some(match kind(schema)? {
             "object" => Value::Object(self.object(schema, path, depth)),
             "array" => {
@@ -130,7 +136,9 @@ fn is_address(name: &str, schema: &Value) -> bool {
         Some(format) => matches!(format, "uri" | "url" | "iri"),
         None => {
             let name = name.to_ascii_lowercase();
-            ["uri", "url", "endpoint"].iter().any(|word| name.ends_with(word))
+            ["uri", "url", "endpoint"]
+                .iter()
+                .any(|word| name.ends_with(word))
         }
     }
 }
@@ -184,7 +192,10 @@ mod tests {
                 "b": { "type": "object", "required": ["c"], "properties": { "c": {} } },
             },
         });
-        assert_eq!(from_schema(&schema, ""), Err(vec!["a".into(), "b.c".into()]));
+        assert_eq!(
+            from_schema(&schema, ""),
+            Err(vec!["a".into(), "b.c".into()])
+        );
     }
 
     #[test]

@@ -22,10 +22,10 @@ mod schema;
 mod sink;
 mod stage;
 mod streams;
-mod transform;
-mod webhook;
 #[cfg(test)]
 mod testing;
+mod transform;
+mod webhook;
 mod words;
 
 use std::io;
@@ -45,7 +45,9 @@ pub enum KitError {
     #[error("The kit cannot listen on the loopback interface: {0}. It needs a free port there.")]
     Sink(io::Error),
     /// The folders that a component is granted cannot be made.
-    #[error("The kit cannot make a temporary folder: {0}. Make room, or set TMPDIR to a folder that can be written.")]
+    #[error(
+        "The kit cannot make a temporary folder: {0}. Make room, or set TMPDIR to a folder that can be written."
+    )]
     Folder(io::Error),
 }
 

@@ -37,7 +37,9 @@ pub(crate) async fn run(stage: &Stage, journal: &mut Journal<'_>) {
         journal.leave_out(&["messages", "end"], "It did not run.");
         return;
     };
-    journal.check("messages", async { messages(stage, &run) }).await;
+    journal
+        .check("messages", async { messages(stage, &run) })
+        .await;
     journal.check("end", async { end(&run) }).await;
 }
 
@@ -135,9 +137,10 @@ fn messages(stage: &Stage, run: &Run) -> Finding {
 fn end(run: &Run) -> Finding {
     match &run.late {
         _ if run.early.is_some() => not_applicable("It ended before it was asked to."),
-        Some((Ok(ProducerEnd::Finished), took)) => {
-            holds(format!("Asked to end, it ended well within {}.", time(*took)))
-        }
+        Some((Ok(ProducerEnd::Finished), took)) => holds(format!(
+            "Asked to end, it ended well within {}.",
+            time(*took)
+        )),
         Some((Ok(ProducerEnd::Failed { code }), took)) => fails(format!(
             "Asked to end, it ended after {} with the exit code {code}, which a host takes for a failure. \
              When `append` answers `unavailable`, end with success.",
@@ -153,5 +156,31 @@ fn end(run: &Run) -> Finding {
              the result of each `append`: a host that shuts down answers `unavailable`.",
             time(GRACE)
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Verdict;
+    use crate::testing::{Loaded, failed, producer};
+
+    #[tokio::test]
+    async fn the_lines_of_a_producer_are_counted_until_it_ends() {
+        let report = Loaded::new(producer("")).await.report().await;
+        assert!(report.holds(), "{report:?}");
+        let messages = &report.checks[1];
+        assert!(
+            messages.sentence.contains("lines on its standard output"),
+            "{messages:?}"
+        );
+        assert_eq!(report.checks[2].verdict, Verdict::NotApplicable);
+    }
+
+    #[tokio::test]
+    async fn a_producer_that_crashes_does_not_start() {
+        let report = Loaded::new(producer("(unreachable)")).await.report().await;
+        assert!(
+            matches!(failed(&report).as_slice(), [("start", says)] if says.contains("unreachable"))
+        );
     }
 }

@@ -29,7 +29,11 @@ pub(crate) fn finding(schema: &Value) -> Finding {
         return fails(format!("{}.", problems.join("; ")));
     }
     let properties = schema.get("properties").and_then(Value::as_object);
-    let keys: Vec<_> = properties.into_iter().flatten().map(|(key, _)| key.as_str()).collect();
+    let keys: Vec<_> = properties
+        .into_iter()
+        .flatten()
+        .map(|(key, _)| key.as_str())
+        .collect();
     holds(match keys.as_slice() {
         [] => "It is well formed, and has no keys.".into(),
         keys => format!("It is well formed; its keys are {}.", keys.join(", ")),
@@ -113,7 +117,9 @@ fn look_at_properties(keys: &Map<String, Value>, wrong: &mut impl FnMut(&str)) {
         Some(Value::Array(names)) if names.iter().all(Value::is_string) => {
             for name in names.iter().filter_map(Value::as_str) {
                 if properties.is_none_or(|properties| properties.get(name).is_none()) {
-                    wrong(&format!("`required` names `{name}`, which is not among `properties`"));
+                    wrong(&format!(
+                        "`required` names `{name}`, which is not among `properties`"
+                    ));
                 }
             }
         }
@@ -134,7 +140,12 @@ fn below(keys: &Map<String, Value>) -> Vec<(String, &Value)> {
     }
     for key in ["anyOf", "oneOf", "allOf", "prefixItems"] {
         let listed = keys.get(key).and_then(Value::as_array);
-        inner.extend(listed.into_iter().flatten().map(|schema| (format!("`{key}`"), schema)));
+        inner.extend(
+            listed
+                .into_iter()
+                .flatten()
+                .map(|schema| (format!("`{key}`"), schema)),
+        );
     }
     inner
 }
@@ -257,8 +268,14 @@ mod tests {
     fn a_value_fits_by_its_kind() {
         assert!(fits(&json!(1.0), &json!({ "type": "integer" })));
         assert!(!fits(&json!(1.5), &json!({ "type": "integer" })));
-        assert!(fits(&json!("1h"), &json!({ "type": ["integer", "string"] })));
+        assert!(fits(
+            &json!("1h"),
+            &json!({ "type": ["integer", "string"] })
+        ));
         assert!(!fits(&json!({}), &json!({ "enum": ["a"] })));
-        assert!(!fits(&json!(1), &json!({ "anyOf": [{ "type": "string" }, { "const": 2 }] })));
+        assert!(!fits(
+            &json!(1),
+            &json!({ "anyOf": [{ "type": "string" }, { "const": 2 }] })
+        ));
     }
 }

@@ -141,7 +141,10 @@ async fn connection(socket: TcpStream, state: Arc<Mutex<State>>) -> Option<()> {
     let socket = TcpStream::from_std(socket).ok()?;
     let service = service_fn(|request| answer(request, &state, &raw));
     let server = http1::Builder::new();
-    server.serve_connection(TokioIo::new(socket), service).await.ok()
+    server
+        .serve_connection(TokioIo::new(socket), service)
+        .await
+        .ok()
 }
 
 /// An error closes the connection.
@@ -176,7 +179,9 @@ async fn answer(
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             let mut response = with_status(status);
             if let Some(seconds) = pause {
-                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+                response
+                    .headers_mut()
+                    .insert(RETRY_AFTER, HeaderValue::from(seconds));
             }
             Ok(response)
         }
@@ -211,7 +216,8 @@ mod tests {
     /// Sends one request with the body `hello` and returns everything that comes back.
     async fn exchange(sink: &Sink) -> String {
         let mut socket = TcpStream::connect(sink.address()).await.unwrap();
-        let request = "POST / HTTP/1.1\r\nhost: kit\r\nconnection: close\r\ncontent-length: 5\r\n\r\nhello";
+        let request =
+            "POST / HTTP/1.1\r\nhost: kit\r\nconnection: close\r\ncontent-length: 5\r\n\r\nhello";
         socket.write_all(request.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
         // A connection that is cut may say so.
@@ -223,10 +229,16 @@ mod tests {
     async fn it_answers_as_it_is_told_and_counts() {
         let sink = Sink::start("{\"ok\":1}".into()).await.unwrap();
         let good = exchange(&sink).await;
-        assert!(good.starts_with("HTTP/1.1 200 OK") && good.ends_with("{\"ok\":1}"), "{good}");
+        assert!(
+            good.starts_with("HTTP/1.1 200 OK") && good.ends_with("{\"ok\":1}"),
+            "{good}"
+        );
         sink.answer(Answer::Status(503, Some(7)));
         let busy = exchange(&sink).await;
-        assert!(busy.starts_with("HTTP/1.1 503") && busy.contains("retry-after: 7"), "{busy}");
+        assert!(
+            busy.starts_with("HTTP/1.1 503") && busy.contains("retry-after: 7"),
+            "{busy}"
+        );
         sink.answer(Answer::Close);
         assert_eq!(exchange(&sink).await, "");
         sink.answer(Answer::Garbage);

@@ -84,7 +84,9 @@ impl Stage {
         let streams = wants.streams.iter().map(StreamPattern::new);
         grants.append.extend(streams.clone());
         grants.read.extend(streams);
-        grants.aws_services.extend(wants.aws_services.iter().cloned());
+        grants
+            .aws_services
+            .extend(wants.aws_services.iter().cloned());
         self.component
             .open(ExporterSettings {
                 label: format!("{} (kit)", self.component.name()),

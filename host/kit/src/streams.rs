@@ -134,7 +134,9 @@ impl StreamAccess for Streams {
 /// The time, in milliseconds since the epoch.
 pub(crate) fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    since.map_or(0, |since| {
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    })
 }
 
 #[cfg(test)]
@@ -156,13 +158,22 @@ mod tests {
     #[tokio::test]
     async fn what_is_appended_is_counted_and_can_be_read_also_by_whoever_waits() {
         let streams = Streams::new();
-        assert_eq!(streams.append("s", vec!["a".into(), "b".into()]).await, Ok(0));
+        assert_eq!(
+            streams.append("s", vec!["a".into(), "b".into()]).await,
+            Ok(0)
+        );
         let waiting = streams.read("s", options(1, 2));
         let (read, first) = tokio::join!(waiting, streams.append("s", vec!["c".into()]));
         let payloads: Vec<_> = read.unwrap().into_iter().map(|one| one.payload).collect();
-        assert_eq!((payloads, first), (vec![Bytes::from("b"), "c".into()], Ok(2)));
+        assert_eq!(
+            (payloads, first),
+            (vec![Bytes::from("b"), "c".into()], Ok(2))
+        );
         assert_eq!((streams.appended("s"), streams.appended("t")), (3, 0));
-        assert_eq!((streams.names(), streams.last("s")), (vec!["s".into()], Some("c".into())));
+        assert_eq!(
+            (streams.names(), streams.last("s")),
+            (vec!["s".into()], Some("c".into()))
+        );
     }
 
     #[tokio::test]
@@ -176,6 +187,9 @@ mod tests {
             timeout: Duration::ZERO,
             ..options(u64::MAX, 1)
         };
-        assert_eq!(streams.read("s", none).await, Err(StreamError::NotEnoughMessages));
+        assert_eq!(
+            streams.read("s", none).await,
+            Err(StreamError::NotEnoughMessages)
+        );
     }
 }

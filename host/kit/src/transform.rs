@@ -50,7 +50,9 @@ pub(crate) async fn run(stage: &Stage, journal: &mut Journal<'_>) {
     };
     let well_formed = async { schema::finding(&description.config_schema) };
     journal.check("schema", well_formed).await;
-    let opened = journal.check("configuration", configure(stage, &description)).await;
+    let opened = journal
+        .check("configuration", configure(stage, &description))
+        .await;
     let Some(config) = opened else {
         journal.leave_out(&BATCHES, "It has to take a configuration first.");
         return;
@@ -273,7 +275,10 @@ async fn memory(subject: &Subject<'_>, observer: &dyn Fn(Event<'_>)) -> Finding 
         if shown.elapsed() >= Duration::from_secs(1) {
             shown = Instant::now();
             let wanted = options.batches;
-            observer(Event::Progress(&format!("{done} of {wanted} batches, {}", size(latest))));
+            observer(Event::Progress(&format!(
+                "{done} of {wanted} batches, {}",
+                size(latest)
+            )));
         }
     }
     let sentence = format!(
@@ -282,7 +287,9 @@ async fn memory(subject: &Subject<'_>, observer: &dyn Fn(Event<'_>)) -> Finding 
         size(latest)
     );
     if latest > early + SLACK + early / 20 {
-        return fails(format!("{sentence}: it grows. Keep nothing from call to call."));
+        return fails(format!(
+            "{sentence}: it grows. Keep nothing from call to call."
+        ));
     }
     holds(format!("{sentence}."))
 }

@@ -13,7 +13,13 @@ use crate::stage::Stage;
 use crate::words::{count, quoted, time as spoken};
 
 /// Those that need a webhook that answers.
-const REQUESTS: [&str; 5] = ["binary-body", "empty-body", "large-body", "other-method", "time"];
+const REQUESTS: [&str; 5] = [
+    "binary-body",
+    "empty-body",
+    "large-body",
+    "other-method",
+    "time",
+];
 /// The longest that a request may take.
 const TIME: Duration = Duration::from_secs(10);
 const LARGE: usize = 1 << 20;
@@ -41,10 +47,18 @@ pub(crate) async fn run(stage: &Stage, journal: &mut Journal<'_>) {
     }
     let bytes: Vec<u8> = (0..=u8::MAX).collect();
     let survives = |method, body: Vec<u8>| survives(&webhook, method, body.into());
-    journal.check("binary-body", survives(Method::POST, bytes)).await;
-    journal.check("empty-body", survives(Method::POST, Vec::new())).await;
-    journal.check("large-body", survives(Method::POST, vec![b'x'; LARGE])).await;
-    journal.check("other-method", survives(Method::DELETE, Vec::new())).await;
+    journal
+        .check("binary-body", survives(Method::POST, bytes))
+        .await;
+    journal
+        .check("empty-body", survives(Method::POST, Vec::new()))
+        .await;
+    journal
+        .check("large-body", survives(Method::POST, vec![b'x'; LARGE]))
+        .await;
+    journal
+        .check("other-method", survives(Method::DELETE, Vec::new()))
+        .await;
     journal.check("time", time(&webhook, payload)).await;
 }
 
@@ -67,11 +81,7 @@ fn open(stage: &Stage, stop: watch::Receiver<bool>) -> Result<Webhook, RuntimeEr
     })
 }
 
-async fn call(
-    webhook: &Webhook,
-    method: Method,
-    body: Bytes,
-) -> Result<Response<Bytes>, String> {
+async fn call(webhook: &Webhook, method: Method, body: Bytes) -> Result<Response<Bytes>, String> {
     let request = Request::builder()
         .method(method)
         .uri("http://kit.local/hooks/kit")
@@ -80,7 +90,10 @@ async fn call(
         .header("content-length", body.len())
         .body(body)
         .map_err(|error| error.to_string())?;
-    webhook.answer(request).await.map_err(|error| error.to_string())
+    webhook
+        .answer(request)
+        .await
+        .map_err(|error| error.to_string())
 }
 
 /// A POST is answered with success, and appends something.
@@ -110,7 +123,9 @@ async fn survives(webhook: &Webhook, method: Method, body: Bytes) -> Finding {
         Ok(response) if response.status().as_u16() != 500 => {
             holds(format!("Answered with {}.", response.status()))
         }
-        Ok(_) => fails("Answered with 500: say what is wrong with a request in a status from 400 on."),
+        Ok(_) => {
+            fails("Answered with 500: say what is wrong with a request in a status from 400 on.")
+        }
         Err(error) => fails(format!("{error} A client may send anything; answer it.")),
     }
 }

@@ -9,12 +9,12 @@ pub(crate) fn size(bytes: u64) -> String {
     ByteSize(bytes).to_string()
 }
 
-/// A time, in milliseconds below ten seconds.
+/// A time, in milliseconds below a second.
 pub(crate) fn time(duration: Duration) -> String {
     let milliseconds = duration.as_secs_f64() * 1000.0;
     match milliseconds {
         0.0..10.0 => format!("{milliseconds:.2} ms"),
-        10.0..10_000.0 => format!("{milliseconds:.0} ms"),
+        10.0..1000.0 => format!("{milliseconds:.0} ms"),
         _ => format!("{:.1} s", duration.as_secs_f64()),
     }
 }

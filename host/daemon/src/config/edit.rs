@@ -107,13 +107,22 @@ impl Edit {
         Ok(())
     }
 
+    /// Whether the changed text can be the configuration.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    pub(crate) fn check(&self) -> Result<(), ConfigProblem> {
+        Config::check_text(&self.path, &self.text)
+    }
+
     /// Checks the changed text and puts it in the place of the file.
     ///
     /// # Errors
     ///
     /// What is wrong with it, or what the system says; the file is then as before.
     pub(crate) fn save(&self) -> Result<(), ConfigProblem> {
-        Config::check_text(&self.path, &self.text)?;
+        self.check()?;
         let old = std::fs::metadata(&self.path);
         let mode = old.map_or(0o644, |old| old.permissions().mode() & 0o777);
         replace(&self.path, self.text.as_bytes(), mode).map_err(|error| {

@@ -52,7 +52,8 @@ pub(super) async fn one_message(subject: &Subject<'_>) -> Finding<bool> {
         Ok(()) if requests > 0 => {
             let requests = count(requests, "request");
             let bytes = size(bytes);
-            let sentence = format!("Delivered within {took}: {requests} to the kit's HTTP server, {bytes}.");
+            let sentence =
+                format!("Delivered within {took}: {requests} to the kit's HTTP server, {bytes}.");
             Ok((sentence, true))
         }
         Ok(()) => Ok((
@@ -69,7 +70,9 @@ pub(super) async fn one_message(subject: &Subject<'_>) -> Finding<bool> {
                      it needs to reach is given with --grant"
                 }
             };
-            fails(format!("The message is not delivered: {instead}. {advice}."))
+            fails(format!(
+                "The message is not delivered: {instead}. {advice}."
+            ))
         }
     }
 }
@@ -84,13 +87,21 @@ pub(super) async fn full(subject: &Subject<'_>) -> Finding {
     let least = least.first().map_or(1, |one| one.payload.len() as u64);
     let each = (bytes / most).clamp(least, limits.max_message_bytes.max(least));
     let number = most.min((bytes / each).max(1));
-    let batch = messages(subject, 0, number, usize::try_from(each).unwrap_or_default());
+    let batch = messages(
+        subject,
+        0,
+        number,
+        usize::try_from(each).unwrap_or_default(),
+    );
     let mut exporter = fresh(subject).await?;
     let started = Instant::now();
     let fate = deliver(&mut exporter, &batch).await;
     let what = format!("{} and {}", count(number, "message"), size(total(&batch)));
     match fate.delivered() {
-        Ok(()) => holds(format!("{what} are delivered within {}.", time(started.elapsed()))),
+        Ok(()) => holds(format!(
+            "{what} are delivered within {}.",
+            time(started.elapsed())
+        )),
         Err(instead) => fails(format!(
             "Of {what}, which its limits allow, not all are delivered: {instead}."
         )),
@@ -104,7 +115,10 @@ pub(super) async fn largest_message(subject: &Subject<'_>) -> Finding {
     let batch = messages(subject, 0, 1, usize::try_from(bytes).unwrap_or_default());
     let mut exporter = fresh(subject).await?;
     let beyond = match limit > bytes {
-        true => format!(" (its limit is {}; a host takes that much by default)", size(limit)),
+        true => format!(
+            " (its limit is {}; a host takes that much by default)",
+            size(limit)
+        ),
         false => String::new(),
     };
     let what = format!("A message of {}{beyond}", size(bytes));
@@ -115,7 +129,9 @@ pub(super) async fn largest_message(subject: &Subject<'_>) -> Finding {
 pub(super) async fn binary_payload(subject: &Subject<'_>) -> Finding {
     let bytes: Vec<u8> = (0..=u8::MAX).cycle().take(512).collect();
     let limit = subject.description.limits.max_message_bytes;
-    let length = usize::try_from(limit).unwrap_or(bytes.len()).min(bytes.len());
+    let length = usize::try_from(limit)
+        .unwrap_or(bytes.len())
+        .min(bytes.len());
     let bytes = bytes.get(..length).unwrap_or_default();
     let mut exporter = fresh(subject).await?;
     let fate = deliver(&mut exporter, &[message(0, bytes.to_vec().into())]).await;
@@ -139,7 +155,10 @@ fn settled(fate: &Fate, what: &str, how: &str) -> Finding {
             Some(reason) if reason.trim().is_empty() => fails(format!(
                 "{what} is rejected without a reason. An operator has to read why."
             )),
-            Some(reason) => holds(format!("{what} is rejected, with a reason: {}.", quoted(reason))),
+            Some(reason) => holds(format!(
+                "{what} is rejected, with a reason: {}.",
+                quoted(reason)
+            )),
         },
         Fate::Waits { reason, .. } => fails(format!(
             "{what} would come again for ever: {}. What can never be delivered is to be rejected.",
@@ -158,7 +177,9 @@ pub(super) async fn repeated(subject: &Subject<'_>) -> Finding {
         return fails(format!("The batch is not delivered: {instead}."));
     }
     if let Err(instead) = deliver(&mut exporter, &batch).await.delivered() {
-        return fails(format!("Handed over again, the batch is not delivered: {instead}."));
+        return fails(format!(
+            "Handed over again, the batch is not delivered: {instead}."
+        ));
     }
     // Nothing may hang on what the instance has in memory.
     let mut exporter = fresh(subject).await?;
@@ -171,5 +192,8 @@ pub(super) async fn repeated(subject: &Subject<'_>) -> Finding {
 }
 
 fn total(batch: &[Message]) -> u64 {
-    batch.iter().map(|message| message.payload.len() as u64).sum()
+    batch
+        .iter()
+        .map(|message| message.payload.len() as u64)
+        .sum()
 }

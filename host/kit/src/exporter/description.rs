@@ -48,4 +48,3 @@ pub(super) async fn describe(stage: &Stage) -> Finding<Description> {
     );
     Ok((sentence, first))
 }
-

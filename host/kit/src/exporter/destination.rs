@@ -35,12 +35,26 @@ pub(super) async fn run(subject: &Subject<'_>, journal: &mut Journal<'_>) {
     journal.check("silent-destination", silent(subject)).await;
     let failing = [
         ("status-500", Answer::Status(500, None), "Answered with 500"),
-        ("status-503", Answer::Status(503, Some(PAUSE)), "Answered with 503"),
-        ("closed-connection", Answer::Close, "With the connection closed instead of an answer"),
-        ("garbage-answer", Answer::Garbage, "Answered with bytes that are not HTTP"),
+        (
+            "status-503",
+            Answer::Status(503, Some(PAUSE)),
+            "Answered with 503",
+        ),
+        (
+            "closed-connection",
+            Answer::Close,
+            "With the connection closed instead of an answer",
+        ),
+        (
+            "garbage-answer",
+            Answer::Garbage,
+            "Answered with bytes that are not HTTP",
+        ),
     ];
     for (name, answer, what) in failing {
-        journal.check(name, fails_and_recovers(subject, answer, what)).await;
+        journal
+            .check(name, fails_and_recovers(subject, answer, what))
+            .await;
     }
 }
 
@@ -96,13 +110,19 @@ async fn silent(subject: &Subject<'_>) -> Finding {
     drop(restored);
     let sentence = match fate {
         Fate::Waits { reason, .. } => {
-            format!("It gives up after {after} of {}: {}", time(limits.call_deadline), quoted(&reason))
+            format!(
+                "It gives up after {after} of {}: {}",
+                time(limits.call_deadline),
+                quoted(&reason)
+            )
         }
         Fate::Settled { rejected } if rejected.is_empty() => {
             return fails("The destination said nothing, and the message counts as delivered.");
         }
         Fate::Settled { .. } => {
-            return fails("The destination said nothing, and the message is rejected, so it is lost.");
+            return fails(
+                "The destination said nothing, and the message is rejected, so it is lost.",
+            );
         }
         Fate::Broken(reason) => {
             return fails(format!(
@@ -128,13 +148,18 @@ async fn fails_and_recovers(subject: &Subject<'_>, answer: Answer, what: &str) -
             pause,
         } if rejected.is_empty() => {
             let pause = match (pause, answer) {
-                (Some(pause), _) => format!(", after the {} that were asked for", time(pause)),
+                (Some(pause), _) => {
+                    format!(", after the pause of {} that was asked for", time(pause))
+                }
                 (None, Answer::Status(_, Some(_))) => {
                     ", though without the pause of `retry-after`".to_owned()
                 }
                 (None, _) => String::new(),
             };
-            format!("{what}, the message is to come again{pause}: {}", quoted(&reason))
+            format!(
+                "{what}, the message is to come again{pause}: {}",
+                quoted(&reason)
+            )
         }
         Fate::Settled { rejected } if rejected.is_empty() => {
             return fails(format!(
@@ -143,7 +168,9 @@ async fn fails_and_recovers(subject: &Subject<'_>, answer: Answer, what: &str) -
             ));
         }
         Fate::Settled { rejected } | Fate::Waits { rejected, .. } => {
-            let reason = rejected.first().map_or_else(String::new, |reason| quoted(reason));
+            let reason = rejected
+                .first()
+                .map_or_else(String::new, |reason| quoted(reason));
             return fails(format!(
                 "{what}, the message is rejected, {reason}, and lost, though it may succeed later."
             ));

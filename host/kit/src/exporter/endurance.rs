@@ -50,7 +50,10 @@ pub(super) async fn memory(subject: &Subject<'_>, observer: &dyn Fn(Event<'_>)) 
         }
         if shown.elapsed() >= Duration::from_secs(1) {
             shown = Instant::now();
-            observer(Event::Progress(&format!("{done} of {wanted} batches, {}", size(latest))));
+            observer(Event::Progress(&format!(
+                "{done} of {wanted} batches, {}",
+                size(latest)
+            )));
         }
     }
     if done <= SETTLED {
@@ -90,7 +93,12 @@ pub(super) async fn time(subject: &Subject<'_>) -> Finding {
     let number = u64::from(limits.max_messages)
         .min(500)
         .min((limits.max_batch_bytes / each).max(1));
-    let batch = messages(subject, 0, number, usize::try_from(each).unwrap_or_default());
+    let batch = messages(
+        subject,
+        0,
+        number,
+        usize::try_from(each).unwrap_or_default(),
+    );
     let mut exporter = fresh(subject).await?;
     let started = Instant::now();
     let mut times = Vec::with_capacity(CALLS);

@@ -42,7 +42,10 @@ pub(crate) struct Subject<'a> {
 
 /// Puts an exporter through all checks.
 pub(crate) async fn run(stage: &Stage, journal: &mut Journal<'_>) {
-    let Some(description) = journal.check("description", description::describe(stage)).await else {
+    let Some(description) = journal
+        .check("description", description::describe(stage))
+        .await
+    else {
         let why = "It has to describe itself first.";
         journal.leave_out(&["schema", "configuration"], why);
         for names in [&REFUSALS[..], &BATCHES, &["one-message"], &DELIVERIES] {
@@ -52,7 +55,9 @@ pub(crate) async fn run(stage: &Stage, journal: &mut Journal<'_>) {
     };
     let well_formed = async { schema::finding(&description.config_schema) };
     journal.check("schema", well_formed).await;
-    let opened = journal.check("configuration", open(stage, &description)).await;
+    let opened = journal
+        .check("configuration", open(stage, &description))
+        .await;
     let Some(config) = opened else {
         let why = "It has to take a configuration first.";
         for names in [&REFUSALS[..], &BATCHES, &["one-message"], &DELIVERIES] {
@@ -65,27 +70,44 @@ pub(crate) async fn run(stage: &Stage, journal: &mut Journal<'_>) {
         description,
         config,
     };
-    journal.check("unknown-key", refusals::unknown_key(&subject)).await;
-    journal.check("missing-key", refusals::missing_key(&subject)).await;
-    journal.check("wrong-type", refusals::wrong_type(&subject)).await;
+    journal
+        .check("unknown-key", refusals::unknown_key(&subject))
+        .await;
+    journal
+        .check("missing-key", refusals::missing_key(&subject))
+        .await;
+    journal
+        .check("wrong-type", refusals::wrong_type(&subject))
+        .await;
     journal.check("empty-batch", batches::empty(&subject)).await;
-    let delivered = journal.check("one-message", batches::one_message(&subject)).await;
+    let delivered = journal
+        .check("one-message", batches::one_message(&subject))
+        .await;
     let Some(uses_sink) = delivered else {
         journal.leave_out(&DELIVERIES, "It has to deliver one message first.");
         return;
     };
     journal.check("full-batch", batches::full(&subject)).await;
-    journal.check("largest-message", batches::largest_message(&subject)).await;
-    journal.check("binary-payload", batches::binary_payload(&subject)).await;
-    journal.check("repeated-batch", batches::repeated(&subject)).await;
+    journal
+        .check("largest-message", batches::largest_message(&subject))
+        .await;
+    journal
+        .check("binary-payload", batches::binary_payload(&subject))
+        .await;
+    journal
+        .check("repeated-batch", batches::repeated(&subject))
+        .await;
     if uses_sink {
         destination::run(&subject, journal).await;
     } else {
-        let why = "It does not send to the kit's HTTP server, so the kit cannot disturb its destination.";
+        let why =
+            "It does not send to the kit's HTTP server, so the kit cannot disturb its destination.";
         journal.leave_out(&destination::CHECKS, why);
     }
     let observer = journal.observer();
-    journal.check("memory", endurance::memory(&subject, observer)).await;
+    journal
+        .check("memory", endurance::memory(&subject, observer))
+        .await;
     journal.check("time", endurance::time(&subject)).await;
 }
 
@@ -109,8 +131,14 @@ async fn open(stage: &Stage, description: &Description) -> Finding<Value> {
             }
         },
     };
-    match stage.open(description, config.clone(), stage.options.limits).await {
-        Ok(_) => Ok((format!("It takes the configuration {origin}: {config}."), config)),
+    match stage
+        .open(description, config.clone(), stage.options.limits)
+        .await
+    {
+        Ok(_) => Ok((
+            format!("It takes the configuration {origin}: {config}."),
+            config,
+        )),
         Err(error) => fails(format!(
             "It does not take the configuration {origin}, {config}: {}. Pass one that it takes with --with, \
              or say more in the schema.",
@@ -118,3 +146,6 @@ async fn open(stage: &Stage, description: &Description) -> Finding<Value> {
         )),
     }
 }
+
+#[cfg(test)]
+mod tests;

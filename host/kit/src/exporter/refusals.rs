@@ -26,7 +26,11 @@ pub(super) async fn unknown_key(subject: &Subject<'_>) -> Finding {
 pub(super) async fn missing_key(subject: &Subject<'_>) -> Finding {
     let schema = &subject.description.config_schema;
     let required = schema.get("required").and_then(Value::as_array);
-    let required: Vec<_> = required.into_iter().flatten().filter_map(Value::as_str).collect();
+    let required: Vec<_> = required
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
     if required.is_empty() {
         return not_applicable("Its schema requires no key.");
     }
@@ -69,7 +73,10 @@ pub(super) async fn wrong_type(subject: &Subject<'_>) -> Finding {
 fn verdict(tried: &[&str], problems: &[String]) -> Finding {
     if problems.is_empty() {
         let keys = count(tried.len() as u64, "key");
-        return holds(format!("It names the field, for {keys}: {}.", tried.join(", ")));
+        return holds(format!(
+            "It names the field, for {keys}: {}.",
+            tried.join(", ")
+        ));
     }
     fails(format!(
         "{}. Return a `config-error` whose `field` is the key.",
@@ -98,7 +105,9 @@ fn wrong_value(property: &Value) -> Option<Value> {
 /// The message with which a configuration is refused for a key, or what happens instead.
 async fn refusal(subject: &Subject<'_>, config: Value, key: &str) -> Result<String, String> {
     let stage = subject.stage;
-    let opened = stage.open(&subject.description, config, stage.options.limits).await;
+    let opened = stage
+        .open(&subject.description, config, stage.options.limits)
+        .await;
     match opened {
         Ok(_) => Err("the configuration is taken".into()),
         Err(RuntimeError::Config {

@@ -68,6 +68,7 @@ impl Add {
                 edit.add_producer(name, &grant::by_key(&grants))?
             }
         }
+        edit.check()?;
         self.announce(&component, &target, &edit, &grants);
         self.consent()?;
 
