@@ -135,7 +135,7 @@ fn append_with(
 mod tests {
     use super::*;
 
-    fn run(answers: &[Result<u64, StreamError>]) -> (Result<(), End>, Vec<u64>) {
+    fn run(answers: &[Result<u64, StreamError>]) -> (Result<(), End>, Vec<u128>) {
         let mut answers = answers.iter().cloned();
         let mut pauses = Vec::new();
         let end = append_with(
@@ -143,7 +143,7 @@ mod tests {
             &[b"x".to_vec()],
             &mut |_| answers.next().unwrap_or(Ok(0)),
             &mut |pause| {
-                pauses.push(pause.as_millis() as u64);
+                pauses.push(pause.as_millis());
                 match pauses.len() < 9 {
                     true => Ok(()),
                     false => Err(End::Stopped),
