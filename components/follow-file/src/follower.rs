@@ -97,23 +97,20 @@ impl Follower {
             }
             return Ok(false);
         };
+        let length = file.length()?;
         let position = match self.first.take() {
-            None => 0,
+            // It may have been cut since.
             Some((_, Some(mark))) if mark.file == file.identity() => {
-                // It may have been cut since.
-                if mark.offset <= file.length()? {
-                    mark.offset
-                } else {
-                    0
-                }
+                Some(mark.offset).filter(|offset| *offset <= length)
             }
             Some((_, Some(_))) => {
                 log::warn("the file has been replaced since: what followed in the old one is lost");
-                0
+                None
             }
-            Some((Start::End, None)) => file.length()?,
-            Some((Start::Beginning, None)) => 0,
+            Some((Start::End, None)) => Some(length),
+            Some((Start::Beginning, None)) | None => None,
         };
+        let position = position.unwrap_or(0);
         self.current = Some(Open { file, position });
         Ok(true)
     }

@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn pauses_grow_with_failures_to_an_hour() {
         let poll = poll("--url|http://a|--interval|10s").unwrap();
-        let seconds = |failures, asked| {
+        let seconds = |failures, asked: Option<u64>| {
             let asked = asked.map(Duration::from_secs);
             poll.pause_after(failures, asked).as_secs()
         };

@@ -1,7 +1,8 @@
 //! The few packets of MQTT 3.1.1 that a subscriber needs. Sections are those of the standard.
 
-/// The largest packet that is taken from a broker, in bytes: what an append may carry.
-pub(crate) const MAX_PACKET: usize = 16 << 20;
+/// The largest packet that is taken from a broker, in bytes. As JSON, where a byte may take six, it still
+/// fits into an append.
+pub(crate) const MAX_PACKET: usize = 2 << 20;
 
 /// What a broker says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,7 +137,7 @@ fn header(buffer: &[u8]) -> Result<Option<(u8, usize, usize)>, Malformed> {
         if byte & 0x80 == 0 {
             return match length {
                 0..=MAX_PACKET => Ok(Some((*first, place + 2, length))),
-                _ => Err(Malformed("a message of it is larger than 16 MiB")),
+                _ => Err(Malformed("a message of it is larger than 2 MiB")),
             };
         }
     }

@@ -216,8 +216,10 @@ mod tests {
             (StreamError::NotGranted, 500),
             (StreamError::NotFound, 500),
         ] {
-            let mut host = Fake::default();
-            host.refusal = Some(refusal);
+            let mut host = Fake {
+                refusal: Some(refusal),
+                appended: Vec::new(),
+            };
             let reply = call("--stream in", post("hello"), &mut host);
             assert_eq!(reply.status, status);
             let retry = reply.header.is_some_and(|(name, _)| name == "retry-after");

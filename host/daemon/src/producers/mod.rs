@@ -39,7 +39,7 @@ pub(crate) struct Producers {
 }
 
 enum Member {
-    Command(Command),
+    Command(Box<Command>),
     Webhook(Arc<Webhook>),
 }
 
@@ -69,7 +69,7 @@ impl Producers {
                 stop: stopped.clone(),
             };
             members.push(match &producer.path {
-                None => Member::Command(Command::new(common)),
+                None => Member::Command(Box::new(Command::new(common))),
                 Some(path) => {
                     let webhook = Arc::new(Webhook::new(path.clone(), common));
                     webhooks.push(Arc::clone(&webhook));

@@ -81,31 +81,44 @@ pub fn pause(pause: Duration) -> Result<(), End> {
     }
 }
 
-/// Appends messages, all or none. While the stream is full it is tried again with growing pauses, for as
-/// long as it takes.
+/// Appends messages in order. While the stream is full it is tried again with growing pauses, for as long as
+/// it takes. A message that the stream can never take is left out with a warning.
 ///
 /// # Errors
 ///
-/// [`End::Stopped`] if the host wants this producer to end; the messages are not appended then. Or
+/// [`End::Stopped`] if the host wants this producer to end; what is not appended by then never is. Or
 /// [`End::Failed`].
 pub fn append(stream: &str, payloads: &[Vec<u8>]) -> Result<(), End> {
-    append_with(stream, || streams::append(stream, payloads), pause)
+    let mut append = |payloads: &[Vec<u8>]| streams::append(stream, payloads);
+    append_with(stream, payloads, &mut append, &mut pause)
 }
 
 fn append_with(
     stream: &str,
-    mut append: impl FnMut() -> Result<u64, StreamError>,
-    mut wait: impl FnMut(Duration) -> Result<(), End>,
+    payloads: &[Vec<u8>],
+    append: &mut impl FnMut(&[Vec<u8>]) -> Result<u64, StreamError>,
+    wait: &mut impl FnMut(Duration) -> Result<(), End>,
 ) -> Result<(), End> {
     let mut pause = FIRST_PAUSE;
     loop {
-        let error = match append() {
+        let error = match append(payloads) {
             Ok(_) => return Ok(()),
             Err(error) => error,
         };
         let reason = format!("Stream `{stream}`: {}", streams::explain(&error));
-        if !matches!(error, StreamError::Full | StreamError::Unavailable(_)) {
-            return Err(End::Failed(reason));
+        match error {
+            StreamError::Full | StreamError::Unavailable(_) => {}
+            // One message of several can be at fault: find it.
+            StreamError::Invalid(_) if payloads.len() > 1 => {
+                return payloads
+                    .chunks(1)
+                    .try_for_each(|one| append_with(stream, one, append, wait));
+            }
+            StreamError::Invalid(_) => {
+                log::warn(&format!("{reason} The message is left out."));
+                return Ok(());
+            }
+            _ => return Err(End::Failed(reason)),
         }
         // A host that stops answers `unavailable` too: then there is nothing to complain of.
         wait(pause)?;
@@ -122,14 +135,15 @@ fn append_with(
 mod tests {
     use super::*;
 
-    fn run(answers: &[Result<u64, StreamError>]) -> (Result<(), End>, Vec<u64>) {
+    fn run(answers: &[Result<u64, StreamError>]) -> (Result<(), End>, Vec<u128>) {
         let mut answers = answers.iter().cloned();
         let mut pauses = Vec::new();
         let end = append_with(
             "s",
-            || answers.next().unwrap_or(Ok(0)),
-            |pause| {
-                pauses.push(pause.as_millis() as u64);
+            &[b"x".to_vec()],
+            &mut |_| answers.next().unwrap_or(Ok(0)),
+            &mut |pause| {
+                pauses.push(pause.as_millis());
                 match pauses.len() < 9 {
                     true => Ok(()),
                     false => Err(End::Stopped),
@@ -157,5 +171,25 @@ mod tests {
         };
         assert_eq!(sentence, "Stream `s`: There is no stream of this name.");
         assert!(pauses.is_empty());
+    }
+
+    #[test]
+    fn a_message_that_can_never_fit_costs_only_itself() {
+        let mut appended = Vec::new();
+        let payloads = ["one", "far too large", "two"].map(|text| text.as_bytes().to_vec());
+        let end = append_with(
+            "s",
+            &payloads,
+            &mut |payloads| {
+                if payloads.iter().any(|payload| payload.len() > 3) {
+                    return Err(StreamError::Invalid("too large".to_owned()));
+                }
+                appended.extend_from_slice(payloads);
+                Ok(0)
+            },
+            &mut |_| Ok(()),
+        );
+        assert_eq!(end, Ok(()));
+        assert_eq!(appended, [b"one", b"two"]);
     }
 }
