@@ -37,7 +37,9 @@ fn plugin(name: &str) -> String {
 /// The names of the checks with this verdict.
 fn checks(output: &Output, verdict: &str) -> Vec<String> {
     let lines = String::from_utf8_lossy(&output.stdout).into_owned();
-    let checks = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let checks = lines
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap());
     checks
         .filter(|check| check["verdict"] == verdict)
         .map(|check| check["check"].as_str().unwrap().to_owned())
@@ -49,7 +51,14 @@ fn the_kit_holds_everything_on_the_plugin_http_and_leaves_no_file() {
     let folder = TempDir::new().unwrap();
     let output = run(
         folder.path(),
-        &["plugin", "test", &plugin("http"), "--batches", "300", "--json"],
+        &[
+            "plugin",
+            "test",
+            &plugin("http"),
+            "--batches",
+            "300",
+            "--json",
+        ],
     );
     printed(&output);
     assert_eq!(checks(&output, "holds").len(), 20, "{}", said(&output));
@@ -63,7 +72,16 @@ fn what_does_not_hold_is_named_and_the_command_fails() {
     let gives_up = r#"{"uri": "{{sink}}/in", "finalStatuses": [500]}"#;
     let output = run(
         folder.path(),
-        &["plugin", "test", &plugin("http"), "--batches", "300", "--json", "--with", gives_up],
+        &[
+            "plugin",
+            "test",
+            &plugin("http"),
+            "--batches",
+            "300",
+            "--json",
+            "--with",
+            gives_up,
+        ],
     );
     assert_eq!(output.status.code(), Some(1), "{}", said(&output));
     assert_eq!(checks(&output, "does-not-hold"), ["status-500"]);
@@ -75,11 +93,23 @@ fn what_has_no_meaning_for_an_exporter_is_not_applicable() {
     let folder = TempDir::new().unwrap();
     let output = run(
         folder.path(),
-        &["plugin", "test", &plugin("file"), "--batches", "300", "--json"],
+        &[
+            "plugin",
+            "test",
+            &plugin("file"),
+            "--batches",
+            "300",
+            "--json",
+        ],
     );
     printed(&output);
     let left_out = checks(&output, "not-applicable");
-    for check in ["missing-key", "slow-destination", "status-500", "garbage-answer"] {
+    for check in [
+        "missing-key",
+        "slow-destination",
+        "status-500",
+        "garbage-answer",
+    ] {
         assert!(left_out.iter().any(|one| one == check), "{left_out:?}");
     }
 }
@@ -92,11 +122,18 @@ fn a_producer_is_run_and_asked_to_end() {
     let output = run(folder.path(), &[&test[..], &arguments].concat());
     let shown = printed(&output);
     assert!(shown.contains("to the stream `readings`"), "{shown}");
-    assert!(shown.contains("everything holds: 3 checks, 0 not applicable"), "{shown}");
+    assert!(
+        shown.contains("everything holds: 3 checks, 0 not applicable"),
+        "{shown}"
+    );
     // Without its arguments it fails, and the kit says so.
     let output = run(folder.path(), &test);
     assert_eq!(output.status.code(), Some(1));
-    assert!(said(&output).contains("DOES NOT HOLD   start"), "{}", said(&output));
+    assert!(
+        said(&output).contains("DOES NOT HOLD   start"),
+        "{}",
+        said(&output)
+    );
 }
 
 #[test]
@@ -135,7 +172,10 @@ fn config_of(folder: &TempDir) -> String {
 fn a_plugin_is_added_with_everything_that_it_asks_for() {
     let folder = host_folder();
     let before = config_of(&folder);
-    let shown = printed(&run(folder.path(), &["plugin", "add", &plugin("file"), "--yes"]));
+    let shown = printed(&run(
+        folder.path(),
+        &["plugin", "add", &plugin("file"), "--yes"],
+    ));
     assert!(shown.contains("asks for    folders: /out"), "{shown}");
     assert_eq!(
         config_of(&folder),
@@ -146,10 +186,16 @@ fn a_plugin_is_added_with_everything_that_it_asks_for() {
     let added = std::fs::read(folder.path().join("plugins/file.wasm")).unwrap();
     assert_eq!(added, std::fs::read(plugin("file")).unwrap());
     let check = printed(&run(folder.path(), &["plugin", "inspect", "file"]));
-    assert!(!check.contains("missing  ") && folder.path().join("out").is_dir(), "{check}");
+    assert!(
+        !check.contains("missing  ") && folder.path().join("out").is_dir(),
+        "{check}"
+    );
     // Once more changes nothing.
     let written = config_of(&folder);
-    let shown = printed(&run(folder.path(), &["plugin", "add", &plugin("file"), "--yes"]));
+    let shown = printed(&run(
+        folder.path(),
+        &["plugin", "add", &plugin("file"), "--yes"],
+    ));
     assert!(shown.contains("in the place of"), "{shown}");
     assert_eq!(config_of(&folder), written);
 }
@@ -158,16 +204,26 @@ fn a_plugin_is_added_with_everything_that_it_asks_for() {
 fn a_plugin_is_added_under_a_name_with_the_grants_that_are_given_and_no_other() {
     let folder = host_folder();
     let add = ["plugin", "add", &plugin("kinesis"), "--name", "to-cloud"];
-    let grant = ["--grant", "hosts=https://kinesis.eu-central-1.amazonaws.com"];
+    let grant = [
+        "--grant",
+        "hosts=https://kinesis.eu-central-1.amazonaws.com",
+    ];
     printed(&run(folder.path(), &[&add[..], &grant].concat()));
     let config = config_of(&folder);
-    let table = "[plugin.to-cloud.grants]\nhosts = [\"https://kinesis.eu-central-1.amazonaws.com\"]\n";
+    let table =
+        "[plugin.to-cloud.grants]\nhosts = [\"https://kinesis.eu-central-1.amazonaws.com\"]\n";
     assert!(config.ends_with(table), "{config}");
     assert!(folder.path().join("plugins/to-cloud.wasm").is_file());
     // What it asks for beyond that is still missing, and another grant goes to the first.
     let shown = printed(&run(folder.path(), &["plugin", "inspect", "to-cloud"]));
-    assert!(shown.contains("add aws-services to [plugin.to-cloud.grants]"), "{shown}");
-    printed(&run(folder.path(), &[&add[..], &["--grant", "aws-services=kinesis"]].concat()));
+    assert!(
+        shown.contains("add aws-services to [plugin.to-cloud.grants]"),
+        "{shown}"
+    );
+    printed(&run(
+        folder.path(),
+        &[&add[..], &["--grant", "aws-services=kinesis"]].concat(),
+    ));
     assert!(config_of(&folder).contains(&format!("{table}aws-services = [\"kinesis\"]\n")));
 }
 
@@ -183,10 +239,20 @@ fn nothing_is_added_where_nobody_can_be_asked_or_where_the_answer_is_no() {
     assert_eq!(output.status.code(), Some(1));
     assert!(said(&output).contains("--yes"), "{}", said(&output));
     nothing(&folder);
-    for (name, wrong) in [("../x", "is not the name of a plugin"), ("x", "is not a host")] {
+    for (name, wrong) in [
+        ("../x", "is not the name of a plugin"),
+        ("x", "is not a host"),
+    ] {
         let args = ["--name", name, "--grant", "hosts=not a host"];
-        let output = run(folder.path(), &[&["plugin", "add", &plugin("file")][..], &args].concat());
-        assert!(!output.status.success() && said(&output).contains(wrong), "{}", said(&output));
+        let output = run(
+            folder.path(),
+            &[&["plugin", "add", &plugin("file")][..], &args].concat(),
+        );
+        assert!(
+            !output.status.success() && said(&output).contains(wrong),
+            "{}",
+            said(&output)
+        );
         nothing(&folder);
     }
     let refused = on_a_terminal(folder.path(), "n\n");
@@ -222,10 +288,16 @@ fn on_a_terminal(folder: &Path, answer: &str) -> String {
 fn a_producer_is_added_as_one() {
     let folder = host_folder();
     let add = ["plugin", "add", &plugin("timestamp"), "--name", "ticks"];
-    printed(&run(folder.path(), &[&add[..], &["--grant", "append=readings"]].concat()));
-    let expected =
-        "\n[[producer]]\nname = \"ticks\"\ncomponent = \"ticks\"\n\n[producer.grants]\nappend = [\"readings\"]\n";
-    assert!(config_of(&folder).ends_with(expected), "{}", config_of(&folder));
+    printed(&run(
+        folder.path(),
+        &[&add[..], &["--grant", "append=readings"]].concat(),
+    ));
+    let expected = "\n[[producer]]\nname = \"ticks\"\ncomponent = \"ticks\"\n\n[producer.grants]\nappend = [\"readings\"]\n";
+    assert!(
+        config_of(&folder).ends_with(expected),
+        "{}",
+        config_of(&folder)
+    );
 }
 
 /// A new project in Rust, whose libraries are those of this repository and are built once.
@@ -245,12 +317,29 @@ fn a_new_exporter_in_rust_builds_and_keeps_the_contract() {
     let folder = TempDir::new().unwrap();
     let project = new_project(folder.path(), "exporter", "my-sink");
     let built = printed(&run(&project, &["plugin", "build"]));
-    assert!(built.contains("now: millstream plugin test my-sink.wasm"), "{built}");
-    let tested = run(&project, &["plugin", "test", "my-sink.wasm", "--batches", "300", "--json"]);
+    assert!(
+        built.contains("now: millstream plugin test my-sink.wasm"),
+        "{built}"
+    );
+    let tested = run(
+        &project,
+        &[
+            "plugin",
+            "test",
+            "my-sink.wasm",
+            "--batches",
+            "300",
+            "--json",
+        ],
+    );
     printed(&tested);
     assert_eq!(checks(&tested, "holds").len(), 20, "{}", said(&tested));
     // Its own tests run without a host.
-    let tests = Command::new("cargo").arg("test").current_dir(&project).output().unwrap();
+    let tests = Command::new("cargo")
+        .arg("test")
+        .current_dir(&project)
+        .output()
+        .unwrap();
     assert!(tests.status.success(), "{}", said(&tests));
 }
 
@@ -263,7 +352,10 @@ fn a_new_producer_in_rust_builds_and_keeps_the_contract() {
     let tested = run(&project, &[&test[..], &["--", "readings", "20"]].concat());
     assert!(printed(&tested).contains("everything holds: 3 checks, 0 not applicable"));
     // A folder that is there is left alone.
-    let again = run(folder.path(), &["new", "producer", "my-readings", "--lang", "rust"]);
+    let again = run(
+        folder.path(),
+        &["new", "producer", "my-readings", "--lang", "rust"],
+    );
     assert_eq!(again.status.code(), Some(1));
     assert!(said(&again).contains("--folder"), "{}", said(&again));
 }
