@@ -14,10 +14,16 @@ use crate::journal::{Finding, Journal, fails};
 use crate::stage::Stage;
 use crate::{configuration, schema, words};
 
-/// Those that need an exporter that is open.
-const BATCHES: [&str; 1] = ["empty-batch"];
+/// Those that need a configuration.
+const WITH_CONFIGURATION: [&str; 5] = [
+    "unknown-key",
+    "missing-key",
+    "wrong-type",
+    "empty-batch",
+    "one-message",
+];
 /// Those that need an exporter that delivers.
-const DELIVERIES: [&str; 12] = [
+const WITH_DELIVERY: [&str; 12] = [
     "full-batch",
     "largest-message",
     "binary-payload",
@@ -31,7 +37,6 @@ const DELIVERIES: [&str; 12] = [
     "memory",
     "time",
 ];
-const REFUSALS: [&str; 3] = ["unknown-key", "missing-key", "wrong-type"];
 
 /// An exporter that can be opened.
 pub(crate) struct Subject<'a> {
@@ -48,9 +53,8 @@ pub(crate) async fn run(stage: &Stage, journal: &mut Journal<'_>) {
     else {
         let why = "It has to describe itself first.";
         journal.leave_out(&["schema", "configuration"], why);
-        for names in [&REFUSALS[..], &BATCHES, &["one-message"], &DELIVERIES] {
-            journal.leave_out(names, why);
-        }
+        journal.leave_out(&WITH_CONFIGURATION, why);
+        journal.leave_out(&WITH_DELIVERY, why);
         return;
     };
     let well_formed = async { schema::finding(&description.config_schema) };
@@ -60,9 +64,8 @@ pub(crate) async fn run(stage: &Stage, journal: &mut Journal<'_>) {
         .await;
     let Some(config) = opened else {
         let why = "It has to take a configuration first.";
-        for names in [&REFUSALS[..], &BATCHES, &["one-message"], &DELIVERIES] {
-            journal.leave_out(names, why);
-        }
+        journal.leave_out(&WITH_CONFIGURATION, why);
+        journal.leave_out(&WITH_DELIVERY, why);
         return;
     };
     let subject = Subject {
@@ -84,7 +87,7 @@ pub(crate) async fn run(stage: &Stage, journal: &mut Journal<'_>) {
         .check("one-message", batches::one_message(&subject))
         .await;
     let Some(uses_sink) = delivered else {
-        journal.leave_out(&DELIVERIES, "It has to deliver one message first.");
+        journal.leave_out(&WITH_DELIVERY, "It has to deliver one message first.");
         return;
     };
     journal.check("full-batch", batches::full(&subject)).await;

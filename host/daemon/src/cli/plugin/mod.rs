@@ -79,7 +79,8 @@ impl PluginCommand {
 /// The file of a plugin that is named by its path, or by its name in the plugins folder.
 fn file(plugins: &Plugins, plugin: &str) -> PathBuf {
     let path = PathBuf::from(plugin);
-    match path.is_file() {
+    let is_path = path.is_file() || plugin.contains('/') || plugin.ends_with(".wasm");
+    match is_path {
         true => path,
         false => plugins.folder().join(format!("{plugin}.wasm")),
     }
