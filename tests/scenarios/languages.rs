@@ -2,6 +2,7 @@
 //! SDK at one end and an HTTP server at the other.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,11 @@ macro_rules! language {
             #[test]
             fn an_exporter_delivers_each_message_of_the_sdk_once_and_in_order() {
                 super::delivers_once_and_in_order(LANGUAGE);
+            }
+
+            #[test]
+            fn an_exporter_lasts_through_many_batches_without_being_made_anew() {
+                super::lasts(LANGUAGE);
             }
 
             #[test]
@@ -174,6 +180,19 @@ fn delivers_once_and_in_order(language: &str) {
     assert_eq!(first.header("content-type"), "application/x-ndjson");
 }
 
+/// Long enough for a language's collector of garbage to have run often.
+fn lasts(language: &str) {
+    let sink = HttpSink::scripted(|_, _| HttpAnswer::status(200));
+    let host = exporting_to(language, &sink);
+    let file = host.folder().join("lines");
+    let line = "x".repeat(1000) + "\n";
+    std::fs::write(&file, line.repeat(20_000)).unwrap();
+    append_file(&host, &file, &[]);
+    wait_for_delivery(&host, 20_000);
+    let log = host.log();
+    assert!(!log.contains("export failed"), "{log}");
+}
+
 fn tries_again(language: &str) {
     let times = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&times);
@@ -214,7 +233,7 @@ fn rejects_only_what_cannot_be_delivered(language: &str) {
     let raw = host.folder().join("raw");
     std::fs::write(&raw, b"\xff\xfe").unwrap();
     append(&host, &["first", "bad", "\"quoted\" \\ \u{1} ü 😀"]);
-    append_file(&host, &raw);
+    append_file(&host, &raw, &["--whole"]);
     append(&host, &["last"]);
     wait_for_delivery(&host, 3);
     eventually("two messages were rejected", || {
@@ -231,18 +250,13 @@ fn rejects_only_what_cannot_be_delivered(language: &str) {
     assert_eq!(taken, wanted);
 }
 
-/// Appends what a file holds as one message.
-fn append_file(host: &Host, file: &std::path::Path) {
+/// Appends each line of a file, or what the options say.
+fn append_file(host: &Host, file: &Path, options: &[&str]) {
+    let server = format!("127.0.0.1:{}", host.port());
     let output = millstream()
         .current_dir(host.folder())
-        .args([
-            "stream",
-            "append",
-            "s",
-            "--whole",
-            "--server",
-            &format!("127.0.0.1:{}", host.port()),
-        ])
+        .args(["stream", "append", "s", "--server", &server])
+        .args(options)
         .stdin(std::fs::File::open(file).unwrap())
         .output()
         .unwrap();

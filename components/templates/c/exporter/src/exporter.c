@@ -23,7 +23,7 @@ enum {
 };
 typedef enum { DELIVERED, REFUSED, FAILED } outcome_t;
 
-static address_t address;
+address_t address;
 
 void exports_millstream_plugin_exporter_describe(exports_millstream_plugin_exporter_description_t *ret) {
     *ret = (exports_millstream_plugin_exporter_description_t){
@@ -116,6 +116,10 @@ bool exports_millstream_plugin_exporter_export(exports_millstream_plugin_exporte
         }
     }
     if (outcome == FAILED) exports_millstream_plugin_exporter_list_undelivered_free(ret);
+    if (ret->len == 0) { // The generated code frees no list that is empty.
+        free(ret->ptr);
+        ret->ptr = NULL;
+    }
     exports_millstream_plugin_exporter_list_message_free(batch);
     plugin_string_free(&lines);
     free(places);

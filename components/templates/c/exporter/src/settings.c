@@ -58,6 +58,7 @@ const char *settings_read(const plugin_string_t *config, address_t *address, plu
         plugin_string_t key = {0};
         if (!read_string(&input, &key) || !next_is(&input, ':') || !equals(&key, "url")) {
             *field = key;
+            plugin_string_free(&url);
             return "There is no such setting; there is `url`.";
         }
         plugin_string_free(&key);
@@ -69,4 +70,11 @@ const char *settings_read(const plugin_string_t *config, address_t *address, plu
     if (is_right) return NULL;
     *field = text_of("url", NULL);
     return "Set it to an address such as https://example.com/ingest.";
+}
+
+void address_free(address_t *address) {
+    plugin_string_free(&address->origin);
+    plugin_string_free(&address->authority);
+    plugin_string_free(&address->path);
+    *address = (address_t){0};
 }

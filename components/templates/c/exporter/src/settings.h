@@ -11,3 +11,5 @@ typedef struct {
 
 // Returns NULL, or why the configuration is wrong; then `field` is the field that is.
 const char *settings_read(const plugin_string_t *config, address_t *address, plugin_string_t *field);
+
+void address_free(address_t *address);

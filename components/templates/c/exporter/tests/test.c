@@ -12,6 +12,7 @@
 typedef exports_millstream_plugin_exporter_list_undelivered_t undelivered_t;
 typedef exports_millstream_plugin_exporter_export_error_t export_error_t;
 
+extern address_t address;
 static answer_t (*server)(const char *lines);
 static int calls;
 
@@ -29,11 +30,12 @@ void exports_millstream_plugin_exporter_list_message_free(exports_millstream_plu
 void exports_millstream_plugin_exporter_export_error_free(export_error_t *it) { plugin_string_free(&it->val.denied); }
 void exports_millstream_plugin_exporter_list_undelivered_free(undelivered_t *it) {
     for (size_t i = 0; i < it->len; i++) plugin_string_free(&it->ptr[i].reason);
-    free(it->ptr);
+    if (it->len > 0) free(it->ptr);
 }
 
 static char *open_with(const char *config) {
     static char field[32];
+    address_free(&address); // An instance is opened once; here it is opened again and again.
     plugin_string_t text = text_of(config, NULL);
     exports_millstream_plugin_exporter_config_error_t error;
     if (exports_millstream_plugin_exporter_open(NULL, &text, &error)) return NULL;

@@ -2,6 +2,9 @@
 package export_millstream_plugin_exporter
 
 import (
+	"runtime"
+	"runtime/debug"
+
 	. "go.bytecodealliance.org/pkg/wit/types"
 
 	contract "{{name}}/gen/millstream_plugin_exporter"
@@ -10,6 +13,10 @@ import (
 )
 
 var exporter *sink.Sink
+
+// While a batch is handed over, a component may not call its host, and Go's collector of garbage does. So it
+// does not run by itself, but at the end of each call of Export.
+func init() { debug.SetGCPercent(-1) }
 
 func Describe() contract.Description {
 	return contract.Description{
@@ -32,6 +39,7 @@ func Open(context contract.ExportContext, config string) Result[Unit, contract.C
 }
 
 func Export(batch []contract.Message) Result[[]contract.Undelivered, contract.ExportError] {
+	defer runtime.GC()
 	undelivered, failure := exporter.Export(batch)
 	if failure != nil {
 		return Err[[]contract.Undelivered](*failure)

@@ -60,6 +60,8 @@ func why(code http.ErrorCode) error {
 		return sink.ErrNotGranted
 	case http.ErrorCodeConnectionRefused:
 		return errors.New("it refuses connections")
+	case http.ErrorCodeConnectionReadTimeout, http.ErrorCodeHttpResponseTimeout:
+		return errors.New("it did not answer in time")
 	default:
 		return fmt.Errorf("error %d of wasi:http", code.Tag())
 	}
