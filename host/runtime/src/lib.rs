@@ -17,7 +17,8 @@
 //! [`Component::open`] makes an [`Exporter`]: one warm instance with its own memory. It is dropped
 //! after a trap, a missed deadline or growth beyond a mark, and made again by the next call.
 //! [`Component::open_transform`] makes a [`Transformer`], which lives in the same way.
-//! [`Component::run`] runs a producer to its end.
+//! [`Component::run`] runs a producer to its end. Native code is mapped while one of these works; those
+//! that rest give it back, and their next call takes the same version from the cache again.
 //!
 //! # The sandbox
 //!
@@ -52,6 +53,7 @@ mod limits;
 mod linker;
 mod log;
 mod producer;
+mod program;
 mod runtime;
 mod sandbox;
 mod secrets;

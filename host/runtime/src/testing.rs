@@ -138,7 +138,7 @@ impl Host {
         let native = wasmtime::component::Component::new(self.runtime.engine(), wasm).unwrap();
         let origin = Origin {
             path: PathBuf::from("test.wasm"),
-            sha256: String::new(),
+            sha256: "".into(),
             size: wasm.len() as u64,
         };
         Component::link(&self.runtime, origin, &native)
