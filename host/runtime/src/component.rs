@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::sync::watch;
 use wasmtime::component::{Component as Native, InstancePre};
@@ -352,9 +353,16 @@ impl Component {
                 problem,
             })
         };
+        let began = Instant::now();
         let native = inner.runtime.native(&inner.origin, bytes).await?;
         let linked = link_imports(&inner.runtime, &inner.name, &inner.imports, &native)?;
-        T::find(linked, &inner.name, &inner.interface)
+        let program = T::find(linked, &inner.name, &inner.interface)?;
+        tracing::debug!(
+            plugin = inner.name,
+            took_ms = began.elapsed().as_secs_f64() * 1000.0,
+            "native code was loaded again after a rest"
+        );
+        Ok(program)
     }
 
     /// Surroundings in which a component can say who it is, and nothing else.
