@@ -10,6 +10,7 @@ use std::fs::{self, DirBuilder, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
 use tempfile::NamedTempFile;
@@ -19,7 +20,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::error::RuntimeError;
 
-/// Files kept; the least recently used go first.
+/// Files kept, besides those of components that are loaded; the least recently used go first.
 const MAX_FILES: usize = 32;
 /// Temporary files older than this were left by a host that died. No compilation takes so long.
 const STALE: Duration = Duration::from_secs(3600);
@@ -32,6 +33,8 @@ pub(crate) struct Cache {
     folder: PathBuf,
     /// What besides the component shapes native code.
     environment: u64,
+    /// The SHA-256 of components that are loaded, for as long as somebody holds them.
+    loaded: Mutex<Vec<Weak<str>>>,
 }
 
 impl Cache {
@@ -42,6 +45,7 @@ impl Cache {
         let cache = Self {
             folder,
             environment: hasher.finish(),
+            loaded: Mutex::default(),
         };
         cache
             .create_folder()
@@ -55,6 +59,14 @@ impl Cache {
         Ok(cache)
     }
 
+    /// Keeps the native code of a component for as long as somebody holds its SHA-256: one that rests
+    /// comes back for it.
+    pub(crate) fn keep(&self, sha256: &Arc<str>) {
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        loaded.retain(|one| one.strong_count() > 0);
+        loaded.push(Arc::downgrade(sha256));
+    }
+
     /// The native code of a component, if it is there, whole, and of this engine.
     pub(crate) fn load(&self, engine: &Engine, sha256: &str) -> Option<Component> {
         let prefix = self.prefix(sha256);
@@ -63,11 +75,7 @@ impl Cache {
             .ok()?
             .into_iter()
             .map(|file| file.path)
-            .find(|path| {
-                path.file_stem()
-                    .and_then(|name| name.to_str())
-                    .is_some_and(|s| s.starts_with(&prefix))
-            })?;
+            .find(|path| begins_with(path, &prefix))?;
         match self.load_file(engine, &prefix, &path) {
             Ok(component) => {
                 mark_used(&path);
@@ -155,8 +163,11 @@ impl Cache {
     }
 
     fn prune(&self) -> io::Result<()> {
+        let kept = self.kept_prefixes();
         for file in self.native_files()?.into_iter().skip(MAX_FILES) {
-            fs::remove_file(file.path)?;
+            if !kept.iter().any(|prefix| begins_with(&file.path, prefix)) {
+                fs::remove_file(file.path)?;
+            }
         }
         for entry in fs::read_dir(&self.folder)? {
             let entry = entry?;
@@ -167,6 +178,12 @@ impl Cache {
             }
         }
         Ok(())
+    }
+
+    fn kept_prefixes(&self) -> Vec<String> {
+        let loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let loaded = loaded.iter().filter_map(Weak::upgrade);
+        loaded.map(|sha256| self.prefix(&sha256)).collect()
     }
 
     fn create_folder(&self) -> io::Result<()> {
@@ -212,6 +229,12 @@ impl Cache {
 struct CacheFile {
     path: PathBuf,
     used: SystemTime,
+}
+
+/// Whether the name of a file begins so.
+fn begins_with(path: &Path, prefix: &str) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    name.is_some_and(|name| name.starts_with(prefix))
 }
 
 /// A file's time of change is when it was last used; without it the wrong file might be dropped one

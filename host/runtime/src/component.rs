@@ -3,23 +3,23 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::sync::watch;
-use wasmtime::component::InstancePre;
-use wasmtime_wasi::p2::bindings::CommandPre;
-use wasmtime_wasi_http::p2::bindings::ProxyPre;
+use wasmtime::component::{Component as Native, InstancePre};
 
-use crate::contract::{ExporterPluginIndices, canceling, transform};
 use crate::deadline::Waits;
 use crate::description::{Description, TransformDescription};
 use crate::error::RuntimeError;
 use crate::exporter::{Exporter, ExporterSettings};
+use crate::file;
 use crate::grants::Grants;
 use crate::guest::{bounded, fault};
 use crate::http::TrafficCounter;
 use crate::limits::Limits;
 use crate::log::PluginLog;
 use crate::producer::{self, ProducerEnd, ProducerSettings};
+use crate::program::{Entry, ExporterProgram, Program, Resident, TransformProgram};
 use crate::runtime::Runtime;
 use crate::sandbox::Sandbox;
 use crate::state::State;
@@ -32,8 +32,6 @@ pub const CONTRACT_VERSION: &str = "0.1.0";
 const PACKAGE: &str = "millstream:plugin/";
 /// The interface that makes a component an exporter.
 const EXPORTER: &str = "millstream:plugin/exporter@0.1.0";
-/// The interface of exporters that want to know of canceled messages.
-const CANCELING: &str = "millstream:plugin/canceling";
 /// The interface that makes a component a transform.
 const TRANSFORMER: &str = "millstream:plugin/transformer@0.1.0";
 /// The interface that makes a component a producer.
@@ -71,7 +69,8 @@ impl ComponentKind {
 #[derive(Debug, Clone)]
 pub(crate) struct Origin {
     pub(crate) path: PathBuf,
-    pub(crate) sha256: String,
+    /// 64 lower-case hexadecimal digits. The cache keeps native code for as long as this is held.
+    pub(crate) sha256: Arc<str>,
     pub(crate) size: u64,
 }
 
@@ -91,35 +90,12 @@ struct Inner {
     program: Program,
 }
 
-/// An exporter, ready to be instantiated.
-#[derive(Clone)]
-pub(crate) struct ExporterProgram {
-    pub(crate) linked: InstancePre<State>,
-    pub(crate) exporter: ExporterPluginIndices,
-    /// None if it does not care what becomes of messages that it is not handed.
-    pub(crate) canceling: Option<canceling::GuestIndices>,
-}
-
-/// A transform, ready to be instantiated.
-#[derive(Clone)]
-pub(crate) struct TransformProgram {
-    pub(crate) linked: InstancePre<State>,
-    pub(crate) transformer: transform::TransformPluginIndices,
-}
-
-enum Program {
-    Exporter(ExporterProgram),
-    Producer(CommandPre<State>),
-    Transform(TransformProgram),
-    Webhook(ProxyPre<State>),
-}
-
 impl Component {
     /// Checks native code against what the host calls and offers.
     pub(crate) fn link(
         runtime: &Runtime,
         origin: Origin,
-        native: &wasmtime::component::Component,
+        native: &Native,
     ) -> Result<Self, RuntimeError> {
         let name = component_name(&origin.path);
         let engine = runtime.engine();
@@ -132,51 +108,24 @@ impl Component {
         let exports: Vec<&str> = types.exports(engine).map(|(export, _)| export).collect();
         let (kind, interface) = find_entry(&name, &exports)?;
 
-        let linked = runtime.linker().instantiate_pre(native).map_err(|error| {
-            let reason = format!("{error:#}");
-            // wasmtime names the import in its message only.
-            let import = imports
-                .iter()
-                .find(|import| reason.contains(&format!("`{import}`")));
-            RuntimeError::UnknownImport {
-                component: name.clone(),
-                import: import
-                    .cloned()
-                    .unwrap_or_else(|| "an unknown interface".into()),
-                reason,
-            }
-        })?;
-        let interface = interface.to_owned();
-        let shape = |error: wasmtime::Error| RuntimeError::ContractShape {
-            component: name.clone(),
-            interface: interface.clone(),
-            reason: format!("{error:#}"),
-        };
+        let linked = link_imports(runtime, &name, &imports, native)?;
         let program = match kind {
             ComponentKind::Exporter => {
-                let canceling = exports
-                    .iter()
-                    .any(|export| split_version(export).0 == CANCELING)
-                    .then(|| canceling::GuestIndices::new(&linked))
-                    .transpose()
-                    .map_err(|error| RuntimeError::ContractShape {
-                        component: name.clone(),
-                        interface: CANCELING.to_owned(),
-                        reason: format!("{error:#}"),
-                    })?;
-                Program::Exporter(ExporterProgram {
-                    exporter: ExporterPluginIndices::new(&linked).map_err(shape)?,
-                    linked,
-                    canceling,
-                })
+                let program = ExporterProgram::find(linked, &name, interface)?;
+                Program::Exporter {
+                    cancels: program.canceling.is_some(),
+                    program: Resident::new(program),
+                }
             }
-            ComponentKind::Producer => Program::Producer(CommandPre::new(linked).map_err(shape)?),
-            ComponentKind::Transform => Program::Transform(TransformProgram {
-                transformer: transform::TransformPluginIndices::new(&linked).map_err(shape)?,
-                linked,
-            }),
-            ComponentKind::Webhook => Program::Webhook(ProxyPre::new(linked).map_err(shape)?),
+            ComponentKind::Producer => {
+                Program::Producer(Resident::new(Entry::find(linked, &name, interface)?))
+            }
+            ComponentKind::Transform => {
+                Program::Transform(Resident::new(Entry::find(linked, &name, interface)?))
+            }
+            ComponentKind::Webhook => Program::Webhook(Entry::find(linked, &name, interface)?),
         };
+        let interface = interface.to_owned();
         let inner = Inner {
             runtime: runtime.clone(),
             name,
@@ -213,7 +162,7 @@ impl Component {
     /// What it is for.
     pub fn kind(&self) -> ComponentKind {
         match self.inner.program {
-            Program::Exporter(_) => ComponentKind::Exporter,
+            Program::Exporter { .. } => ComponentKind::Exporter,
             Program::Producer(_) => ComponentKind::Producer,
             Program::Transform(_) => ComponentKind::Transform,
             Program::Webhook(_) => ComponentKind::Webhook,
@@ -275,7 +224,7 @@ impl Component {
     /// [`RuntimeError::WrongKind`] for other kinds, [`RuntimeError::Description`] for an answer that
     /// breaks the contract, and the errors of a call: `Trapped`, `TimedOut`, `OutOfMemory`.
     pub async fn describe(&self, limits: Limits) -> Result<Description, RuntimeError> {
-        let program = self.exporter()?;
+        let program = self.resident_exporter()?.look(|| self.reload()).await?;
         let runtime = self.runtime();
         let (_stop, sandbox) = self.without_grants(limits);
         let mut store = sandbox.store(runtime, None).await?;
@@ -303,9 +252,11 @@ impl Component {
     /// [`RuntimeError::WrongKind`] for other kinds, [`RuntimeError::Config`] if the exporter refuses
     /// the configuration, [`RuntimeError::Folder`] for a granted folder that is not there, and the
     /// errors of a call: `Trapped`, `TimedOut`, `OutOfMemory`.
+    ///
+    /// A component whose users all rest or are gone is loaded again for this, as for any call that needs
+    /// an instance: [`RuntimeError::Lost`], and the errors of a compilation where one is needed.
     pub async fn open(&self, settings: ExporterSettings) -> Result<Exporter, RuntimeError> {
-        let program = self.exporter()?.clone();
-        Exporter::open(self.clone(), program, settings).await
+        Exporter::open(self.clone(), settings).await
     }
 
     /// Asks a transform who it is, in an instance of its own without any grant.
@@ -317,7 +268,7 @@ impl Component {
         &self,
         limits: Limits,
     ) -> Result<TransformDescription, RuntimeError> {
-        let program = self.transform()?;
+        let program = self.resident_transform()?.look(|| self.reload()).await?;
         let runtime = self.runtime();
         let (_stop, sandbox) = self.without_grants(limits);
         let mut store = sandbox.store(runtime, None).await?;
@@ -348,8 +299,7 @@ impl Component {
         settings: TransformSettings,
         description: &TransformDescription,
     ) -> Result<Transformer, RuntimeError> {
-        let program = self.transform()?.clone();
-        Transformer::open(self.clone(), program, settings, description.most_outputs).await
+        Transformer::open(self.clone(), settings, description.most_outputs).await
     }
 
     /// Runs a producer to its end.
@@ -371,7 +321,8 @@ impl Component {
         let Program::Producer(program) = &self.inner.program else {
             return Err(self.wrong_kind(ComponentKind::Producer));
         };
-        producer::run(self, program, settings, stop).await
+        let program = program.lend(|| self.reload()).await?;
+        producer::run(self, &program, settings, stop).await
     }
 
     /// Makes a webhook of it, for any number of requests.
@@ -394,21 +345,56 @@ impl Component {
 
     /// Whether it wants to be told of messages that are not exported ([`Exporter::cancel`]).
     pub fn cancels(&self) -> bool {
-        matches!(&self.inner.program, Program::Exporter(program) if program.canceling.is_some())
+        matches!(self.inner.program, Program::Exporter { cancels: true, .. })
     }
 
-    fn exporter(&self) -> Result<&ExporterProgram, RuntimeError> {
+    /// The exporter in it, for as long as the caller keeps it.
+    pub(crate) async fn exporter(&self) -> Result<Arc<ExporterProgram>, RuntimeError> {
+        self.resident_exporter()?.lend(|| self.reload()).await
+    }
+
+    /// The transform in it, for as long as the caller keeps it.
+    pub(crate) async fn transform(&self) -> Result<Arc<TransformProgram>, RuntimeError> {
+        self.resident_transform()?.lend(|| self.reload()).await
+    }
+
+    fn resident_exporter(&self) -> Result<&Resident<ExporterProgram>, RuntimeError> {
         match &self.inner.program {
-            Program::Exporter(program) => Ok(program),
+            Program::Exporter { program, .. } => Ok(program),
             _ => Err(self.wrong_kind(ComponentKind::Exporter)),
         }
     }
 
-    fn transform(&self) -> Result<&TransformProgram, RuntimeError> {
+    fn resident_transform(&self) -> Result<&Resident<TransformProgram>, RuntimeError> {
         match &self.inner.program {
             Program::Transform(program) => Ok(program),
             _ => Err(self.wrong_kind(ComponentKind::Transform)),
         }
+    }
+
+    /// Loads this very version again. Its file may have changed meanwhile, so that is read only if the
+    /// cache has lost the native code.
+    async fn reload<T: Entry>(&self) -> Result<T, RuntimeError> {
+        let inner = &*self.inner;
+        let (name, origin) = (inner.name.clone(), inner.origin.clone());
+        let bytes = move || {
+            file::read_again(&origin.path, &origin.sha256).map_err(|problem| RuntimeError::Lost {
+                component: name,
+                sha256: origin.sha256.to_string(),
+                path: origin.path,
+                problem,
+            })
+        };
+        let began = Instant::now();
+        let native = inner.runtime.native(&inner.origin, bytes).await?;
+        let linked = link_imports(&inner.runtime, &inner.name, &inner.imports, &native)?;
+        let program = T::find(linked, &inner.name, &inner.interface)?;
+        tracing::debug!(
+            plugin = inner.name,
+            took_ms = began.elapsed().as_secs_f64() * 1000.0,
+            "native code was loaded again after a rest"
+        );
+        Ok(program)
     }
 
     /// Surroundings in which a component can say who it is, and nothing else.
@@ -446,6 +432,29 @@ impl fmt::Debug for Component {
             .field("sha256", &self.sha256())
             .finish_non_exhaustive()
     }
+}
+
+/// Gives a component what it imports.
+fn link_imports(
+    runtime: &Runtime,
+    component: &str,
+    imports: &[String],
+    native: &Native,
+) -> Result<InstancePre<State>, RuntimeError> {
+    runtime.linker().instantiate_pre(native).map_err(|error| {
+        let reason = format!("{error:#}");
+        // wasmtime names the import in its message only.
+        let import = imports
+            .iter()
+            .find(|import| reason.contains(&format!("`{import}`")));
+        RuntimeError::UnknownImport {
+            component: component.into(),
+            import: import
+                .cloned()
+                .unwrap_or_else(|| "an unknown interface".into()),
+            reason,
+        }
+    })
 }
 
 /// The name of a file without `.wasm`.

@@ -109,6 +109,18 @@ pub enum RuntimeError {
         /// The compiler's last words.
         reason: String,
     },
+    /// The version of a component that is in use was at rest, and cannot be loaded again.
+    #[error("The version of {component} in use (SHA-256 {sha256}) cannot be loaded again: its native code is gone from the cache, and {} {problem}. Put the file of that version back, or one that can follow it.", .path.display())]
+    Lost {
+        /// The component.
+        component: String,
+        /// The SHA-256 of its file, as 64 hexadecimal digits.
+        sha256: String,
+        /// Where its file was.
+        path: PathBuf,
+        /// Why it cannot be compiled again; it goes on from the file's name.
+        problem: String,
+    },
     /// Compiling took too long.
     #[error("Compiling the component {} did not end within {} seconds and was stopped; the device may be short of memory or the component too large.", .path.display(), .limit.as_secs())]
     CompileTimeout {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use tokio::sync::watch;
 use wasmtime::Store;
 
-use crate::component::{Component, ExporterProgram};
+use crate::component::Component;
 use crate::contract::exports::millstream::plugin::exporter as wit;
 use crate::contract::{ExporterPlugin, canceling};
 use crate::deadline::Waits;
@@ -18,6 +18,7 @@ use crate::guest::{MAX_TEXT, bounded, bounded_by, fault};
 use crate::http::{Traffic, TrafficCounter};
 use crate::limits::Limits;
 use crate::log::{PluginLog, clean};
+use crate::program::ExporterProgram;
 use crate::sandbox::{MAX_RESOURCES, Sandbox};
 use crate::state::State;
 use crate::streams::{Message, StreamAccess};
@@ -104,7 +105,8 @@ pub enum CancelReason {
 /// One export's instance of an exporter; see [`Component::open`].
 pub struct Exporter {
     component: Component,
-    program: ExporterProgram,
+    /// None at rest.
+    program: Option<Arc<ExporterProgram>>,
     sandbox: Sandbox,
     context: (String, String),
     config: String,
@@ -123,7 +125,6 @@ struct Instance {
 impl Exporter {
     pub(crate) async fn open(
         component: Component,
-        program: ExporterProgram,
         settings: ExporterSettings,
     ) -> Result<Self, RuntimeError> {
         let (stop_sender, stop) = watch::channel(false);
@@ -141,7 +142,7 @@ impl Exporter {
         };
         let mut exporter = Self {
             component,
-            program,
+            program: None,
             sandbox,
             context: (settings.stream_name, settings.export_identifier),
             config: settings.config.to_string(),
@@ -204,12 +205,16 @@ impl Exporter {
         messages: &[Canceled],
         reason: CancelReason,
     ) -> Result<(), String> {
-        let Some(indices) = self.program.canceling.clone() else {
+        if !self.component.cancels() {
             return Ok(());
-        };
+        }
         let mut instance = match self.instance.take() {
             Some(instance) => instance,
             None => self.start().await.map_err(|error| error.to_string())?,
+        };
+        let program = self.program.as_ref();
+        let Some(indices) = program.and_then(|program| program.canceling.clone()) else {
+            return Ok(());
         };
         let messages: Vec<_> = messages
             .iter()
@@ -238,10 +243,12 @@ impl Exporter {
         answer.map_err(|sentence| clean(&sentence, MAX_TEXT))
     }
 
-    /// Gives the memory of the instance back; the next call makes a new one. What the export remembers
+    /// Gives the memory of the instance back, and the native code with it if nobody else uses the
+    /// component; the next call makes a new instance and loads what it needs. What the export remembers
     /// stays, connections that the instance holds end.
     pub fn rest(&mut self) {
         self.instance = None;
+        self.program = None;
     }
 
     /// The memory of the instance in bytes, all linear memories and tables together; none if there is
@@ -282,12 +289,17 @@ impl Exporter {
 
     /// Instantiates the component and opens it.
     async fn start(&mut self) -> Result<Instance, RuntimeError> {
+        let program = match &self.program {
+            Some(program) => Arc::clone(program),
+            None => self.component.exporter().await?,
+        };
+        self.program = Some(Arc::clone(&program));
         let runtime = self.component.runtime();
         let label = self.sandbox.log.label();
         let mut store = self.sandbox.store(runtime, None).await?;
         let started = bounded(runtime, &self.sandbox, async {
-            let whole = self.program.linked.instantiate_async(&mut store).await?;
-            let bindings = self.program.exporter.load(&mut store, &whole)?;
+            let whole = program.linked.instantiate_async(&mut store).await?;
+            let bindings = program.exporter.load(&mut store, &whole)?;
             store.data_mut().work.begin(self.remembered.clone());
             let context = wit::ExportContext {
                 stream_name: &self.context.0,

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use sha2::{Digest, Sha256};
+
 use crate::error::RuntimeError;
 
 /// The largest component, in bytes. Python's, the largest kind seen, have 18 MB.
@@ -38,6 +40,22 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, RuntimeError> {
         });
     }
     Ok(bytes)
+}
+
+/// Reads a file again that had this SHA-256. The error goes on from the file's name and says why that
+/// cannot be.
+pub(crate) fn read_again(path: &Path, sha256: &str) -> Result<Vec<u8>, String> {
+    match read(path) {
+        Ok(bytes) if self::sha256(&bytes) == sha256 => Ok(bytes),
+        Err(RuntimeError::Unreadable { source, .. }) => Err(format!("cannot be read: {source}")),
+        _ => Err("is another version now".into()),
+    }
+}
+
+/// The SHA-256 of a file's bytes, as 64 lower-case hexadecimal digits.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    let hash = Sha256::digest(bytes);
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Tells a component from what is often mistaken for one, and a whole one from one that is still being

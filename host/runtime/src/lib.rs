@@ -18,7 +18,8 @@
 //! after a trap, a missed deadline or growth beyond a mark, and made again by the next call.
 //! [`Component::open_transform`] makes a [`Transformer`], which lives in the same way.
 //! [`Component::run`] runs a producer to its end. [`Component::webhook`] makes a [`Webhook`], which
-//! answers each request in an instance of its own.
+//! answers each request in an instance of its own. Native code is mapped while one of these works; those
+//! that rest give it back, and their next call takes the same version from the cache again.
 //!
 //! # The sandbox
 //!
@@ -53,6 +54,7 @@ mod limits;
 mod linker;
 mod log;
 mod producer;
+mod program;
 mod runtime;
 mod sandbox;
 mod secrets;

@@ -4,10 +4,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 use wasmtime::Engine;
-use wasmtime::component::Linker;
+use wasmtime::component::{Component as Native, Linker};
 
 use crate::cache::Cache;
 use crate::compile::{self, CompileCommand};
@@ -112,7 +111,7 @@ impl Runtime {
         let (bytes, sha256) = blocking(move || {
             let bytes = file::read(&owned)?;
             file::check(&owned, &bytes)?;
-            let sha256 = hex(&Sha256::digest(&bytes));
+            let sha256 = file::sha256(&bytes);
             allow(&bytes, &sha256).map_err(|reason| RuntimeError::Refused {
                 path: owned,
                 reason,
@@ -122,21 +121,30 @@ impl Runtime {
         .await?;
         let origin = Origin {
             path: path.to_owned(),
-            sha256,
+            sha256: sha256.into(),
             size: bytes.len() as u64,
         };
 
-        let native = match self.cached(&origin.sha256).await? {
-            Some(native) => native,
-            None => {
-                let _turn = self.inner.compiling.lock().await;
-                match self.cached(&origin.sha256).await? {
-                    Some(native) => native,
-                    None => self.compile(&origin, bytes).await?,
-                }
-            }
-        };
+        self.inner.cache.keep(&origin.sha256);
+        let native = self.native(&origin, move || Ok(bytes)).await?;
         Component::link(self, origin, &native)
+    }
+
+    /// Native code of a component: from the cache, or else compiled of `bytes`, which are asked for on a
+    /// thread that may wait for the disk.
+    pub(crate) async fn native(
+        &self,
+        origin: &Origin,
+        bytes: impl FnOnce() -> Result<Vec<u8>, RuntimeError> + Send + 'static,
+    ) -> Result<Native, RuntimeError> {
+        if let Some(native) = self.cached(&origin.sha256).await? {
+            return Ok(native);
+        }
+        let _turn = self.inner.compiling.lock().await;
+        match self.cached(&origin.sha256).await? {
+            Some(native) => Ok(native),
+            None => self.compile(origin, blocking(bytes).await?).await,
+        }
     }
 
     /// What all components together have sent and received over HTTP.
@@ -144,20 +152,13 @@ impl Runtime {
         self.inner.http.total().snapshot()
     }
 
-    async fn cached(
-        &self,
-        sha256: &str,
-    ) -> Result<Option<wasmtime::component::Component>, RuntimeError> {
+    async fn cached(&self, sha256: &str) -> Result<Option<Native>, RuntimeError> {
         let (cache, engine) = (Arc::clone(&self.inner.cache), self.inner.engine.clone());
         let sha256 = sha256.to_owned();
         blocking(move || Ok(cache.load(&engine, &sha256))).await
     }
 
-    async fn compile(
-        &self,
-        origin: &Origin,
-        bytes: Vec<u8>,
-    ) -> Result<wasmtime::component::Component, RuntimeError> {
+    async fn compile(&self, origin: &Origin, bytes: Vec<u8>) -> Result<Native, RuntimeError> {
         let cache = Arc::clone(&self.inner.cache);
         // The child reads a copy, so that the code is of the very bytes that were hashed.
         let input = blocking(move || cache.stage(&bytes)).await?;
@@ -223,10 +224,6 @@ async fn blocking<T: Send + 'static>(
         .map_err(|error| RuntimeError::Internal {
             reason: error.to_string(),
         })?
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -147,10 +147,68 @@ impl Host {
         let native = wasmtime::component::Component::new(self.runtime.engine(), wasm).unwrap();
         let origin = Origin {
             path: PathBuf::from("test.wasm"),
-            sha256: String::new(),
+            sha256: "".into(),
             size: wasm.len() as u64,
         };
         Component::link(&self.runtime, origin, &native)
+    }
+}
+
+/// The file of the exporter, and a host whose compiler counts its runs and copies native code that was
+/// made beforehand.
+#[cfg(unix)]
+pub(crate) struct Compiled {
+    pub(crate) host: Host,
+    pub(crate) wasm: PathBuf,
+    runs: PathBuf,
+    _folder: TempDir,
+}
+
+#[cfg(unix)]
+impl Compiled {
+    pub(crate) fn new() -> Self {
+        Self::by(r#"echo run >> "$2"; cat "$1" > "$4""#)
+    }
+
+    /// With a compiler of its own, a script. Its arguments are: native code made beforehand, the file of
+    /// runs, the input, the output.
+    pub(crate) fn by(script: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let [wasm, native, runs] =
+            ["my-plugin.wasm", "native", "runs"].map(|name| folder.path().join(name));
+        std::fs::write(&wasm, exporter()).unwrap();
+        crate::compile_file(&wasm, &native).unwrap();
+        std::fs::write(&runs, "").unwrap();
+        let mut args = vec!["-c".into(), script.into(), "compiler".into()];
+        args.extend([native.into(), runs.clone().into()]);
+        let host = Host::with_compiler(CompileCommand {
+            program: "/bin/sh".into(),
+            args,
+        });
+        Self {
+            host,
+            wasm,
+            runs,
+            _folder: folder,
+        }
+    }
+
+    /// How often something was compiled.
+    pub(crate) fn runs(&self) -> usize {
+        std::fs::read_to_string(&self.runs).unwrap().lines().count()
+    }
+
+    /// The files of the cache.
+    pub(crate) fn cached(&self) -> Vec<PathBuf> {
+        let cache = std::fs::read_dir(self.host.folder.path().join("cache")).unwrap();
+        cache.map(|entry| entry.unwrap().path()).collect()
+    }
+
+    /// Whether this process has mapped anything of the cache, as the system sees it.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn is_mapped(&self) -> bool {
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        maps.contains(&*self.host.folder.path().to_string_lossy())
     }
 }
 

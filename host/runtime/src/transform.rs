@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::sync::watch;
 use wasmtime::Store;
 
-use crate::component::{Component, TransformProgram};
+use crate::component::Component;
 use crate::contract::transform as wit;
 use crate::deadline::Waits;
 use crate::error::RuntimeError;
@@ -16,6 +16,7 @@ use crate::guest::{MAX_TEXT, bounded, fault};
 use crate::http::TrafficCounter;
 use crate::limits::Limits;
 use crate::log::{PluginLog, clean};
+use crate::program::TransformProgram;
 use crate::sandbox::Sandbox;
 use crate::state::State;
 use crate::streams::{Message, StreamAccess};
@@ -62,7 +63,8 @@ pub struct Transformed {
 /// One export's instance of a transform; see [`Component::open_transform`].
 pub struct Transformer {
     component: Component,
-    program: TransformProgram,
+    /// None at rest.
+    program: Option<Arc<TransformProgram>>,
     sandbox: Sandbox,
     context: (String, String),
     config: String,
@@ -80,7 +82,6 @@ struct Instance {
 impl Transformer {
     pub(crate) async fn open(
         component: Component,
-        program: TransformProgram,
         settings: TransformSettings,
         most_outputs: u32,
     ) -> Result<Self, RuntimeError> {
@@ -99,7 +100,7 @@ impl Transformer {
         };
         let mut transformer = Self {
             component,
-            program,
+            program: None,
             sandbox,
             context: (settings.stream_name, settings.export_identifier),
             config: settings.config.to_string(),
@@ -174,19 +175,26 @@ impl Transformer {
         Some(instance.store.data().limiter.used())
     }
 
-    /// Gives the memory of the instance back; the next call makes a new one.
+    /// Gives the memory of the instance back, and the native code with it if nobody else uses the
+    /// component; the next call makes a new instance and loads what it needs.
     pub fn rest(&mut self) {
         self.instance = None;
+        self.program = None;
     }
 
     /// Instantiates the component and opens it.
     async fn start(&mut self) -> Result<Instance, RuntimeError> {
+        let program = match &self.program {
+            Some(program) => Arc::clone(program),
+            None => self.component.transform().await?,
+        };
+        self.program = Some(Arc::clone(&program));
         let runtime = self.component.runtime();
         let label = self.sandbox.log.label();
         let mut store = self.sandbox.store(runtime, None).await?;
         let started = bounded(runtime, &self.sandbox, async {
-            let whole = self.program.linked.instantiate_async(&mut store).await?;
-            let bindings = self.program.transformer.load(&mut store, &whole)?;
+            let whole = program.linked.instantiate_async(&mut store).await?;
+            let bindings = program.transformer.load(&mut store, &whole)?;
             let context = wit::TransformContext {
                 stream_name: &self.context.0,
                 export_identifier: &self.context.1,

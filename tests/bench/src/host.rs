@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// Where things are, and what is asked for.
@@ -43,8 +44,8 @@ impl Host {
     pub(crate) fn start_with(setup: &Setup, config: &str, variables: &[(&str, &OsStr)]) -> Self {
         let folder = TempDir::new().unwrap();
         let text = format!(
-            "{config}\n[server]\nlisten = \"127.0.0.1:0\"\nport-file = \"port\"\n\n[storage]\nfolder \
-             = \"data\"\n\n[plugins]\nfolder = {:?}\n\n[log]\nlevel = \"warn\"\n",
+            "server.listen = \"127.0.0.1:0\"\nserver.port-file = \"port\"\nstorage.folder = \
+             \"data\"\nplugins.folder = {:?}\nlog.level = \"warn\"\n{config}\n",
             setup.plugins
         );
         std::fs::write(folder.path().join("millstream.toml"), text).unwrap();
@@ -79,6 +80,23 @@ impl Host {
         let pid = rustix::process::Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// What `millstream status` shows.
+    pub(crate) fn status(&self) -> Value {
+        let output = Command::new(&self.program)
+            .current_dir(self.folder.path())
+            .args(["status", "--json", "--config", "millstream.toml"])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// Whether native code of a component is in memory.
+    pub(crate) fn has_native_code(&self) -> bool {
+        let maps = std::fs::read_to_string(format!("/proc/{}/maps", self.child.id())).unwrap();
+        maps.contains(".cwasm")
     }
 
     /// A field of `/proc/…/status` in MiB, such as `VmRSS` or `VmHWM`.

@@ -22,6 +22,7 @@ mod nats;
 mod plugins;
 mod protocol;
 mod report;
+mod resting;
 mod sink;
 
 use std::path::PathBuf;
@@ -67,6 +68,7 @@ fn main() {
     }
     if only("footprint") {
         footprint::run(&setup, cli.quick);
+        resting::run(&setup);
         loading::run(&setup, cli.quick);
     }
 }

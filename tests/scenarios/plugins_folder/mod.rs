@@ -2,6 +2,8 @@
 
 mod changes;
 mod replacing;
+#[cfg(target_os = "linux")]
+mod resting;
 mod trust;
 
 use std::path::PathBuf;

@@ -31,6 +31,15 @@ impl Folder {
         self.cache.install(sha256, staged).unwrap();
     }
 
+    /// Installs what was used last at a time.
+    fn install_used(&self, sha256: &str, used: SystemTime) {
+        self.install(sha256);
+        let prefix = self.cache.prefix(sha256);
+        let is_ours = |path: &PathBuf| path.to_string_lossy().contains(&prefix);
+        let path = self.files().into_iter().find(is_ours).unwrap();
+        File::open(path).unwrap().set_modified(used).unwrap();
+    }
+
     fn loads(&self, sha256: &str) -> bool {
         self.cache.load(&self.engine, sha256).is_some()
     }
@@ -87,19 +96,34 @@ fn the_least_recently_used_go_first() {
     let folder = folder();
     let start = SystemTime::now() - Duration::from_secs(1_000_000);
     for (age, index) in (0..).zip(0..MAX_FILES) {
-        let sha256 = format!("{index:02}");
-        folder.install(&sha256);
-        let prefix = folder.cache.prefix(&sha256);
-        let is_ours = |path: &PathBuf| path.to_string_lossy().contains(&prefix);
-        let path = folder.files().into_iter().find(is_ours).unwrap();
-        let used = start + Duration::from_secs(age);
-        File::open(path).unwrap().set_modified(used).unwrap();
+        folder.install_used(&format!("{index:02}"), start + Duration::from_secs(age));
     }
     assert!(folder.loads("00"), "which makes it the most recently used");
     folder.install(SHA);
     assert!(folder.loads("00") && folder.loads("02") && folder.loads(SHA));
     assert!(!folder.loads("01"));
     assert_eq!(folder.files().len(), MAX_FILES);
+}
+
+#[test]
+fn what_belongs_to_a_loaded_component_stays_however_long_it_was_not_used() {
+    let folder = folder();
+    let start = SystemTime::now() - Duration::from_secs(1_000_000);
+    let held: Arc<str> = "held".into();
+    folder.cache.keep(&held);
+    folder.install_used("held", start - Duration::from_secs(2));
+    folder.install_used("free", start - Duration::from_secs(1));
+    for index in 0..MAX_FILES {
+        folder.install_used(&format!("{index:02}"), start);
+    }
+    let has = |sha256: &str| {
+        let prefix = folder.cache.prefix(sha256);
+        folder.files().iter().any(|file| begins_with(file, &prefix))
+    };
+    assert!(has("held") && !has("free"));
+    drop(held);
+    folder.install(SHA);
+    assert!(!has("held"));
 }
 
 #[test]

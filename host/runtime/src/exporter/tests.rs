@@ -1,3 +1,6 @@
+#[cfg(target_os = "linux")]
+mod resting;
+
 use bytes::Bytes;
 
 use super::*;
@@ -282,16 +285,6 @@ async fn what_a_call_remembers_is_there_in_the_next_one_and_in_another_instance(
     .await;
     other.export(&batch("w")).await.unwrap();
     assert_eq!(remembered(&other), b"www");
-}
-
-#[tokio::test]
-async fn an_exporter_that_rests_is_made_anew_and_remembers() {
-    let mut exporter = open(settings()).await;
-    exporter.export(&batch("w")).await.unwrap();
-    assert_eq!(refused_by_count(&mut exporter).await, 1);
-    exporter.rest();
-    assert_eq!(refused_by_count(&mut exporter).await, 0);
-    assert_eq!(remembered(&exporter), b"w");
 }
 
 #[tokio::test]

@@ -1,56 +1,15 @@
-use std::ffi::OsString;
 use std::fs;
 
 use super::*;
 use crate::compile_file;
+#[cfg(unix)]
+use crate::testing::Compiled;
 use crate::testing::{self, Host};
-
-/// A host whose compiler counts its runs and copies native code that was made beforehand.
-#[cfg(unix)]
-struct Fixture {
-    host: Host,
-    wasm: PathBuf,
-    runs: PathBuf,
-    _folder: tempfile::TempDir,
-}
-
-#[cfg(unix)]
-fn fixture(script: &str) -> Fixture {
-    let folder = tempfile::tempdir().unwrap();
-    let [wasm, native, runs] =
-        ["my-plugin.wasm", "native", "runs"].map(|name| folder.path().join(name));
-    fs::write(&wasm, testing::exporter()).unwrap();
-    compile_file(&wasm, &native).unwrap();
-    fs::write(&runs, "").unwrap();
-    let mut args = vec![OsString::from("-c"), script.into(), "compiler".into()];
-    args.extend([native.into(), runs.clone().into()]);
-    let host = Host::with_compiler(CompileCommand {
-        program: "/bin/sh".into(),
-        args,
-    });
-    Fixture {
-        host,
-        wasm,
-        runs,
-        _folder: folder,
-    }
-}
-
-/// The arguments are: native code made beforehand, the file of runs, the input, the output.
-#[cfg(unix)]
-const COPY: &str = r#"echo run >> "$2"; cat "$1" > "$4""#;
-
-#[cfg(unix)]
-impl Fixture {
-    fn runs(&self) -> usize {
-        fs::read_to_string(&self.runs).unwrap().lines().count()
-    }
-}
 
 #[cfg(unix)]
 #[tokio::test]
 async fn a_component_is_compiled_once_and_found_in_the_cache_afterwards() {
-    let fixture = fixture(COPY);
+    let fixture = Compiled::new();
     let runtime = &fixture.host.runtime;
     let component = runtime.load(&fixture.wasm).await.unwrap();
     assert_eq!(component.name(), "my-plugin");
@@ -64,7 +23,7 @@ async fn a_component_is_compiled_once_and_found_in_the_cache_afterwards() {
 #[cfg(unix)]
 #[tokio::test]
 async fn two_loads_at_once_compile_once() {
-    let fixture = fixture(COPY);
+    let fixture = Compiled::new();
     let runtime = &fixture.host.runtime;
     let (a, b) = tokio::join!(runtime.load(&fixture.wasm), runtime.load(&fixture.wasm));
     assert_eq!(a.unwrap().sha256(), b.unwrap().sha256());
@@ -74,10 +33,10 @@ async fn two_loads_at_once_compile_once() {
 #[cfg(unix)]
 #[tokio::test]
 async fn a_damaged_file_of_the_cache_is_compiled_anew() {
-    let fixture = fixture(COPY);
+    let fixture = Compiled::new();
     fixture.host.runtime.load(&fixture.wasm).await.unwrap();
-    for entry in fs::read_dir(fixture.host.folder.path().join("cache")).unwrap() {
-        fs::write(entry.unwrap().path(), "damaged").unwrap();
+    for file in fixture.cached() {
+        fs::write(file, "damaged").unwrap();
     }
     fixture.host.runtime.load(&fixture.wasm).await.unwrap();
     assert_eq!(fixture.runs(), 2);
@@ -86,7 +45,7 @@ async fn a_damaged_file_of_the_cache_is_compiled_anew() {
 #[cfg(unix)]
 #[tokio::test]
 async fn a_compiler_that_writes_rubbish_is_not_believed_and_leaves_nothing() {
-    let fixture = fixture(r#"echo rubbish > "$4""#);
+    let fixture = Compiled::by(r#"echo rubbish > "$4""#);
     let error = fixture.host.runtime.load(&fixture.wasm).await.unwrap_err();
     assert!(matches!(error, RuntimeError::Compile { .. }), "{error}");
     assert_eq!(
@@ -121,7 +80,7 @@ async fn what_is_no_component_or_not_whole_is_refused_before_it_is_compiled() {
 #[cfg(unix)]
 #[tokio::test]
 async fn who_loads_a_component_can_refuse_it_by_its_bytes_before_it_is_compiled() {
-    let fixture = fixture(COPY);
+    let fixture = Compiled::new();
     let runtime = &fixture.host.runtime;
     let expected = fs::read(&fixture.wasm).unwrap();
     let seen = std::sync::Arc::new(std::sync::Mutex::new(None));
