@@ -120,8 +120,10 @@ bool exports_millstream_plugin_exporter_export(exports_millstream_plugin_exporte
         free(ret->ptr);
         ret->ptr = NULL;
     }
-    exports_millstream_plugin_exporter_list_message_free(batch);
-    plugin_string_free(&lines);
+    // By hand: the function that is generated for it forgets the payloads.
+    for (size_t place = 0; place < batch->len; place++) free(batch->ptr[place].payload.ptr);
+    free(batch->ptr);
+    free(lines.ptr); // Also if no line came to stand in it.
     free(places);
     free(ends);
     return outcome != FAILED;

@@ -26,7 +26,6 @@ answer_t post(const address_t *address, const char *content_type, const uint8_t 
 // In the component these are generated.
 void plugin_string_free(plugin_string_t *text) { free(text->ptr); *text = (plugin_string_t){0}; }
 void exports_millstream_plugin_exporter_export_context_free(exports_millstream_plugin_exporter_export_context_t *it) {}
-void exports_millstream_plugin_exporter_list_message_free(exports_millstream_plugin_exporter_list_message_t *it) {}
 void exports_millstream_plugin_exporter_export_error_free(export_error_t *it) { plugin_string_free(&it->val.denied); }
 void exports_millstream_plugin_exporter_list_undelivered_free(undelivered_t *it) {
     for (size_t i = 0; i < it->len; i++) plugin_string_free(&it->ptr[i].reason);
@@ -49,8 +48,11 @@ static char *open_with(const char *config) {
 // Exports three messages; returns -1 if that failed as a whole, else how many were not delivered.
 static int export(const char *second, answer_t (*answer)(const char *), undelivered_t *undelivered, export_error_t *error) {
     const char *payloads[] = {"first", second, "third"};
-    millstream_plugin_types_message_t messages[3];
-    for (size_t i = 0; i < 3; i++) messages[i] = (millstream_plugin_types_message_t){i, 7, {(uint8_t *)payloads[i], strlen(payloads[i])}};
+    millstream_plugin_types_message_t *messages = calloc(3, sizeof *messages);
+    for (size_t i = 0; i < 3; i++) {
+        plugin_string_t payload = text_of(payloads[i], NULL);
+        messages[i] = (millstream_plugin_types_message_t){i, 7, {payload.ptr, payload.len}};
+    }
     exports_millstream_plugin_exporter_list_message_t batch = {messages, 3};
     calls = 0;
     server = answer;
