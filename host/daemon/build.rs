@@ -16,10 +16,6 @@ const EMBEDDED: [(&str, &str); 4] = [
 /// What tools leave behind where somebody has tried a template out in its place.
 const LEFT_OUT: [&str; 5] = ["target", "node_modules", ".venv", "__pycache__", "stubs"];
 
-#[expect(
-    clippy::print_stdout,
-    reason = "this is how a build script speaks to cargo"
-)]
 fn main() -> Result<(), Box<dyn Error>> {
     let mut code = String::new();
     for (name, folder) in EMBEDDED {

@@ -60,7 +60,9 @@ impl Edit {
         let there = document
             .get_mut("plugin")
             .and_then(|plugins| plugins.get_mut(plugin))
-            .and_then(|settings| settings.get_mut("grants"));
+            .and_then(|settings| settings.get_mut("grants"))
+            // Asking for what is not there makes an item that is nothing.
+            .filter(|grants| !grants.is_none());
         match there {
             None if grants.is_empty() => {}
             None => {
