@@ -64,7 +64,10 @@ impl Drop for Running {
 /// A shell like a reader's, in a folder, with `millstream` on its path and a port of its own.
 fn shell(folder: &Path, port: u16, script: &str) -> Command {
     let program = millstream();
-    let bin = Path::new(program.get_program()).parent().unwrap().to_owned();
+    let bin = Path::new(program.get_program())
+        .parent()
+        .unwrap()
+        .to_owned();
     let usual = std::env::var_os("PATH").unwrap_or_default();
     let path = std::iter::once(bin).chain(std::env::split_paths(&usual));
     let mut shell = Command::new("bash");
@@ -95,7 +98,11 @@ fn follow(language: &str) {
         match step {
             Step::Save(name, code) => fs::write(place.join(name), code).unwrap(),
             Step::Start(command) => {
-                let out = fs::File::options().create(true).append(true).open(&printed).unwrap();
+                let out = fs::File::options()
+                    .create(true)
+                    .append(true)
+                    .open(&printed)
+                    .unwrap();
                 let mut shell = shell(&place, host, &format!("exec {command}"));
                 shell.stdout(out.try_clone().unwrap()).stderr(out);
                 running.0.push(shell.process_group(0).spawn().unwrap());
@@ -115,13 +122,22 @@ fn follow(language: &str) {
             }
         }
     }
-    eventually_within(std::time::Duration::from_secs(60), "the sink prints the message", || {
-        let printed = fs::read_to_string(&printed).ok()?;
-        let line = printed.lines().find(|line| line.contains("\"sequenceNumber\""))?;
-        let line: serde_json::Value = serde_json::from_str(line).unwrap();
-        assert_eq!((&line["sequenceNumber"], &line["payload"]), (&0.into(), &"21.5".into()));
-        Some(())
-    });
+    eventually_within(
+        std::time::Duration::from_secs(60),
+        "the sink prints the message",
+        || {
+            let printed = fs::read_to_string(&printed).ok()?;
+            let line = printed
+                .lines()
+                .find(|line| line.contains("\"sequenceNumber\""))?;
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            assert_eq!(
+                (&line["sequenceNumber"], &line["payload"]),
+                (&0.into(), &"21.5".into())
+            );
+            Some(())
+        },
+    );
 }
 
 #[test]
@@ -141,7 +157,16 @@ fn reference() -> String {
          0.1.x links\nto every host that offers 0.1.y with y at least x.\n",
     );
     for file in [
-        "types", "exporter", "work", "canceling", "transform", "producer", "stop", "streams", "secrets", "log",
+        "types",
+        "exporter",
+        "work",
+        "canceling",
+        "transform",
+        "producer",
+        "stop",
+        "streams",
+        "secrets",
+        "log",
     ] {
         let path = repository().join("wit").join(format!("{file}.wit"));
         let wit = fs::read_to_string(path).unwrap();

@@ -6,8 +6,10 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use millstream_protocol::Call;
 use millstream_tests::{
-    Host, HttpAnswer, HttpRequest, HttpSink, components, eventually, millstream, run_script, target,
+    Host, HttpAnswer, HttpRequest, HttpSink, RawClient, components, eventually, millstream,
+    run_script, target,
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -64,6 +66,54 @@ language!(c);
 language!(go);
 language!(javascript);
 language!(python);
+
+#[test]
+fn a_transform_in_python_aggregates_what_an_exporter_delivers() {
+    let sink = HttpSink::scripted(|_, _| HttpAnswer::status(200));
+    let (exporter, transform) = (
+        compiled("python", "exporter"),
+        compiled("python", "transform"),
+    );
+    let endpoint = sink.endpoint();
+    let config = format!(
+        "[exports]\nlinger = \"30s\"\n\n[plugin.{exporter}.grants]\nhosts = [{endpoint:?}]\n\n\
+         [[stream]]\nname = \"dead\"\n[[stream]]\nname = \"s\"\n[[stream.export]]\nidentifier = \"e\"\n\
+         plugin = \"{exporter}\"\nbatch-size = 4\ndead-letters = \"dead\"\n\
+         transforms = [{{ plugin = \"{transform}\" }}]\nconfig = {{ url = \"{endpoint}/in\" }}\n"
+    );
+    let host = Host::start_in(TempDir::new().unwrap(), &components(), &config, &[]);
+    let mut client = RawClient::connect(host.port());
+    for payload in [
+        r#"{"sensor":"a","value":1}"#,
+        r#"{"sensor":"b","value":5}"#,
+        "no reading",
+        r#"{"sensor":"a","value":2}"#,
+    ] {
+        let (name, payload) = ("s".parse().unwrap(), payload.to_owned().into());
+        let answer = client.call("a", Call::Append { name, payload });
+        assert!(answer.outcome.is_ok(), "{answer:?}");
+    }
+    host.wait_for_export("s", "has settled everything", |export| {
+        export["lastExportedSequenceNumber"] == 3
+    });
+    let requests = sink.requests();
+    let lines: Vec<Value> = requests
+        .iter()
+        .flat_map(|request| std::str::from_utf8(&request.body).unwrap().lines())
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let made = |line: &Value| -> Value {
+        serde_json::from_str(line["payload"].as_str().unwrap()).unwrap()
+    };
+    let a = lines
+        .iter()
+        .find(|line| made(line)["sensor"] == "a")
+        .unwrap();
+    assert_eq!(a["sequenceNumber"], 3);
+    assert_eq!(made(a)["value"], 1.5);
+    assert!(lines.iter().any(|line| made(line)["sensor"] == "b"));
+    assert_eq!(lines.len(), 2);
+}
 
 /// The name of a component, once its native code is there. Compiling a large one takes long, and all tests
 /// of it would begin to at once.

@@ -7,6 +7,7 @@
 )]
 
 mod authentication;
+mod authoring;
 mod aws;
 mod bad_input;
 mod command_line;

@@ -16,7 +16,9 @@ use crate::toolchains::Toolchains;
 use crate::workspace::{components, root, target};
 
 const LANGUAGES: [&str; 4] = ["c", "go", "javascript", "python"];
+/// What there is a template for in every language, and what only in some.
 const KINDS: [&str; 2] = ["exporter", "producer"];
+const MORE: [(&str, &str); 1] = [("python", "transform")];
 const MANIFEST: &str = "millstream-plugin.toml";
 
 /// A project as a template makes it.
@@ -78,7 +80,8 @@ fn at_once(projects: &[Project], work: impl Fn(&Project) -> Result<()> + Sync) -
 fn projects() -> Result<Vec<Project>> {
     let mut projects = Vec::new();
     for language in LANGUAGES {
-        for kind in KINDS {
+        let more = MORE.into_iter().filter(|(of, _)| *of == language);
+        for kind in KINDS.into_iter().chain(more.map(|(_, kind)| kind)) {
             projects.push(Project::read(language, kind)?);
         }
     }

@@ -32,8 +32,8 @@ pub(super) struct New {
 }
 
 const AFTER_HELP: &str = "\
-An exporter carries messages of a stream to a destination; a producer makes messages. Both are
-WebAssembly components, in any language that compiles to them:
+An exporter carries messages of a stream to a destination; a producer makes messages; a transform
+changes them in between. All are WebAssembly components, in any language that compiles to them:
   millstream new exporter my-sink --lang python
   cd my-sink
   millstream plugin build                  run the language's own tool
@@ -51,6 +51,8 @@ pub(super) enum Kind {
     Exporter,
     /// It makes messages
     Producer,
+    /// It changes messages on their way to an exporter
+    Transform,
 }
 
 impl fmt::Display for Kind {
@@ -58,6 +60,7 @@ impl fmt::Display for Kind {
         f.write_str(match self {
             Self::Exporter => "exporter",
             Self::Producer => "producer",
+            Self::Transform => "transform",
         })
     }
 }
