@@ -109,7 +109,7 @@ fn a_granted_name_that_stands_for_this_device_leads_nowhere() {
 fn a_granted_server_leads_to_no_other() {
     let inner = silent();
     let target = format!("{}/", inner.endpoint());
-    let location = target.clone();
+    let location = target;
     let granted = HttpSink::scripted(move |_, _| {
         HttpAnswer::Status(302, vec![("location", location.clone())], String::new())
     });

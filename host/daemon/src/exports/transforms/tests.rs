@@ -52,12 +52,14 @@ impl Transform for Words {
 }
 
 type Answer = Result<Exported, ExportFailure>;
+/// The numbers and texts of the messages of a call.
+type Handed = Vec<(u64, String)>;
 
 /// Answers as it is told, then that all is delivered, and notes what it was handed.
 #[derive(Clone, Default)]
 struct Scripted {
     answers: Arc<Mutex<VecDeque<Answer>>>,
-    seen: Arc<Mutex<Vec<Vec<(u64, String)>>>>,
+    seen: Arc<Mutex<Vec<Handed>>>,
 }
 
 impl Destination for Scripted {
@@ -145,7 +147,7 @@ fn verdicts(exported: &Exported) -> Vec<(usize, Disposition)> {
     undelivered.map(|it| (it.index, it.disposition)).collect()
 }
 
-fn handed(destination: &Scripted) -> Vec<Vec<(u64, String)>> {
+fn handed(destination: &Scripted) -> Vec<Handed> {
     destination.seen.lock().unwrap().clone()
 }
 
