@@ -4,6 +4,11 @@ use millstream_plugin::log;
 
 use crate::requests::Requests;
 
+#[allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "what goes there is an attack too"
+)]
 pub(crate) fn giant_lines() {
     log::info(&"x".repeat(10 << 20));
     let giant = "y".repeat(1 << 20);
