@@ -160,9 +160,8 @@ async fn check_plugins(config: &Config, plugins: &Plugins, findings: &mut Findin
         let wrong = match plugins.load(&producer.component).await {
             Ok(loaded) => match (loaded.component.kind(), &producer.path) {
                 (ComponentKind::Producer, None) | (ComponentKind::Webhook, Some(_)) => continue,
-                (ComponentKind::Exporter | ComponentKind::Transform, _) => {
-                    "it is not a producer".to_owned()
-                }
+                (ComponentKind::Exporter, _) => "it is an exporter, not a producer".to_owned(),
+                (ComponentKind::Transform, _) => "it is a transform, not a producer".to_owned(),
                 (ComponentKind::Webhook, None) => {
                     "it is a webhook; say where with path = \"/hooks/…\"".to_owned()
                 }
