@@ -9,7 +9,7 @@ sys.path[:0] = [str(PROJECT / "src"), str(PROJECT / "stubs")]
 import app
 from componentize_py_types import Err
 from wit_world.exports import transformer
-from wit_world.imports.millstream_plugin_types import Message
+from wit_world.imports.types import Message
 
 CONTEXT = transformer.TransformContext("s", "e")
 
