@@ -20,6 +20,11 @@ macro_rules! language {
             const LANGUAGE: &str = stringify!($language);
 
             #[test]
+            fn what_the_template_makes_keeps_the_contract() {
+                super::keeps_the_contract(LANGUAGE);
+            }
+
+            #[test]
             fn an_exporter_delivers_each_message_of_the_sdk_once_and_in_order() {
                 super::delivers_once_and_in_order(LANGUAGE);
             }
@@ -144,6 +149,27 @@ fn compiled(language: &str, kind: &str) -> String {
         *is_compiled = true;
     }
     name
+}
+
+/// The conformance kit finds nothing against the exporter and the producer of a language.
+fn keeps_the_contract(language: &str) {
+    let folder = TempDir::new().unwrap();
+    let config = format!("plugins.cache = {:?}\n", target().join("native-code"));
+    std::fs::write(folder.path().join("millstream.toml"), config).unwrap();
+    let producing = ["--", "--stream", "readings", "--interval-ms", "100"];
+    for (kind, more) in [("exporter", &[][..]), ("producer", &producing)] {
+        let component = components().join(format!("{}.wasm", compiled(language, kind)));
+        let tested = millstream()
+            .current_dir(folder.path())
+            .args(["plugin", "test"])
+            .arg(component)
+            .args(["--batches", "120", "--run-for", "2s"])
+            .args(more)
+            .output()
+            .unwrap();
+        let found = String::from_utf8_lossy(&tested.stdout);
+        assert!(tested.status.success(), "{language}-{kind}:\n{found}");
+    }
 }
 
 /// A host whose stream `s` is exported.
