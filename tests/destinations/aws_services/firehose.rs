@@ -104,5 +104,9 @@ fn a_stream_that_takes_records_from_elsewhere_costs_no_message() {
     wait_for_error(&host, "InvalidArgumentException");
     gate.open();
     wait_for_delivery(&host, 12);
-    assert!(service.taken() == FIREHOSE.messages(0..12));
+    // What was refused alone just before the gate opened comes behind its neighbours.
+    let (mut taken, mut expected) = (service.taken(), FIREHOSE.messages(0..12));
+    taken.sort();
+    expected.sort();
+    assert!(taken == expected);
 }
