@@ -352,11 +352,11 @@ pub enum ExportFailure {
         /// The exporter's own sentence.
         message: String,
     },
-    /// A transform before the exporter crashed on the batch or did not end in time, which for a mere
-    /// calculation is the same; nothing has reached the exporter.
+    /// A transform before the exporter crashed on the batch; nothing has reached the exporter.
     #[error("{0}")]
     TransformCrashed(RuntimeError),
-    /// A transform before the exporter could do nothing with the batch.
+    /// A transform before the exporter could do nothing with the batch, or did not end in time: it may
+    /// wait for a network, which says nothing of the messages.
     #[error("{0}")]
     TransformFailed(RuntimeError),
     /// A fresh instance could not be made, for a reason on the side of the host.
@@ -368,9 +368,9 @@ impl ExportFailure {
     /// A transform before the exporter failed; nothing has reached the exporter.
     pub fn of_transform(error: RuntimeError) -> Self {
         match error {
-            RuntimeError::Trapped { .. }
-            | RuntimeError::OutOfMemory { .. }
-            | RuntimeError::TimedOut { .. } => Self::TransformCrashed(error),
+            RuntimeError::Trapped { .. } | RuntimeError::OutOfMemory { .. } => {
+                Self::TransformCrashed(error)
+            }
             other => Self::TransformFailed(other),
         }
     }

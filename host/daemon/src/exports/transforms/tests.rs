@@ -2,7 +2,7 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 
 use bytes::Bytes;
-use millstream_runtime::TransformOutput;
+use millstream_runtime::{RuntimeError, TransformOutput};
 
 use super::*;
 
@@ -248,5 +248,25 @@ async fn a_first_call_that_fails_fails_the_batch() {
     assert!(
         matches!(failed, Err(ExportFailure::Denied { .. })),
         "{failed:?}"
+    );
+}
+
+#[test]
+fn only_a_crash_of_a_transform_is_held_against_the_messages() {
+    let component = || "t".to_owned();
+    let late = RuntimeError::TimedOut {
+        component: component(),
+        after: std::time::Duration::from_secs(60),
+    };
+    let late = ExportFailure::of_transform(late);
+    assert!(matches!(late, ExportFailure::TransformFailed(_)), "{late}");
+    let crash = RuntimeError::Trapped {
+        component: component(),
+        reason: "unreachable".into(),
+    };
+    let crash = ExportFailure::of_transform(crash);
+    assert!(
+        matches!(crash, ExportFailure::TransformCrashed(_)),
+        "{crash}"
     );
 }
