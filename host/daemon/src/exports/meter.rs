@@ -3,7 +3,7 @@
 //! Places that count are written by the pipelines and read by [`status`](crate::status), without
 //! locks. What has to survive a restart is in the cursor instead.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -117,7 +117,8 @@ pub(crate) struct Meter {
     requeued_messages: AtomicU64,
     sent_bytes: AtomicU64,
     received_bytes: AtomicU64,
-    failing: AtomicBool,
+    /// Why the last try failed, if another will follow.
+    failing: Mutex<Option<String>>,
     /// How far work is that is longer than one call; none if there is no such work.
     in_progress: Mutex<Option<String>>,
     in_use: Mutex<InUse>,
@@ -136,7 +137,7 @@ impl Default for Meter {
             requeued_messages: AtomicU64::default(),
             sent_bytes: AtomicU64::default(),
             received_bytes: AtomicU64::default(),
-            failing: AtomicBool::default(),
+            failing: Mutex::default(),
             in_progress: Mutex::default(),
             in_use: Mutex::default(),
             batch_messages: Histogram::new(BATCH_MESSAGES),
@@ -176,9 +177,9 @@ impl Meter {
         self.received_bytes.fetch_add(received, Ordering::Relaxed);
     }
 
-    /// Notes whether the last try failed.
-    pub(super) fn set_failing(&self, failing: bool) {
-        self.failing.store(failing, Ordering::Relaxed);
+    /// Notes why the last try failed, or that it did not.
+    pub(super) fn set_failing(&self, reason: Option<String>) {
+        *self.failing.lock().unwrap_or_else(PoisonError::into_inner) = reason;
     }
 
     /// Notes how far work is that is longer than one call.
@@ -244,9 +245,16 @@ impl Meter {
         (load(&self.sent_bytes), load(&self.received_bytes))
     }
 
+    /// Why the last try failed, if it did and another will follow. The cursor says the same once it is saved.
+    pub(crate) fn failing(&self) -> Option<String> {
+        let reason = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        reason.clone()
+    }
+
     /// Whether the last try failed and another will follow.
     pub(crate) fn is_failing(&self) -> bool {
-        self.failing.load(Ordering::Relaxed)
+        let reason = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        reason.is_some()
     }
 
     fn outcome(&self, outcome: Outcome) -> &AtomicU64 {

@@ -114,7 +114,9 @@ impl Progress {
         self.cursor.delivered_bytes += settled.delivered_bytes;
         self.cursor.last_attempt = Some(attempt);
         self.cursor.last_error.clone_from(&settled.error);
-        self.meter.set_failing(settled.pause.is_some());
+        let reason = settled.error.clone().unwrap_or_default();
+        self.meter
+            .set_failing(settled.pause.is_some().then_some(reason));
         self.meter.set_progress(settled.in_progress.clone());
         self.pass(SequenceNumber::new(lowest_unsettled));
     }
@@ -126,18 +128,18 @@ impl Progress {
             tracing::warn!(stream, export, error = reason, "export cannot work");
         }
         self.cursor.last_attempt = Some(attempt);
-        self.cursor.last_error = Some(reason);
+        self.cursor.last_error = Some(reason.clone());
         self.unsaved = true;
-        self.meter.set_failing(true);
+        self.meter.set_failing(Some(reason));
     }
 
-    /// The error that everybody sees, and whether another try will follow.
-    pub(super) fn shown(&self) -> (Option<String>, bool) {
-        (self.cursor.last_error.clone(), self.meter.is_failing())
+    /// The error that everybody sees, and the one after which another try will follow.
+    pub(super) fn shown(&self) -> (Option<String>, Option<String>) {
+        (self.cursor.last_error.clone(), self.meter.failing())
     }
 
     /// Shows what was shown before [`Self::fail`], whose reason is gone.
-    pub(super) fn show_again(&mut self, (error, failing): (Option<String>, bool)) {
+    pub(super) fn show_again(&mut self, (error, failing): (Option<String>, Option<String>)) {
         self.cursor.last_error = error;
         self.unsaved = true;
         self.meter.set_failing(failing);

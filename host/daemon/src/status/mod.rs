@@ -264,6 +264,7 @@ impl Observer {
         for (export, (identifier, cursor)) in definition.exports.iter().zip(cursors) {
             let meter = self.service.exports().meter(name, &identifier);
             let settings = ExportSettings::from_stored(&export.settings);
+            let failing = meter.failing();
             let lag = position.tail - cursor.next.max(position.head);
             let lag_seconds = if lag == 0 {
                 0
@@ -280,11 +281,15 @@ impl Observer {
                     .and_then(|settings| self.service.exports().dead_letter_stream(name, settings)),
                 state: match settings {
                     Some(settings) if settings.disabled => ExportState::Disabled,
-                    _ if meter.is_failing() => ExportState::Failing,
+                    _ if failing.is_some() => ExportState::Failing,
                     _ => ExportState::Running,
                 },
                 lag_messages: lag,
                 lag_seconds,
+                // One answer for both: the cursor may have been read before the try that failed.
+                error_message: failing
+                    .or_else(|| cursor.last_error.clone())
+                    .unwrap_or_default(),
                 ..export_status(identifier, cursor, &meter)
             });
             meters.push(meter);
@@ -336,7 +341,7 @@ fn export_status(identifier: String, cursor: Cursor, meter: &Meter) -> ExportSta
         missed_messages: cursor.missed_messages,
         dead_letter_stream: None,
         last_export_time: cursor.last_attempt.map_or(0, |attempt| attempt.as_millis()),
-        error_message: cursor.last_error.unwrap_or_default(),
+        error_message: String::new(),
         in_progress: meter.progress().unwrap_or_default(),
         calls,
         failed_calls: calls - meter.calls(Outcome::Delivered) - meter.calls(Outcome::InProgress),
