@@ -1,6 +1,5 @@
 //! Records, the call that carries them, and what became of each.
 
-use base64::engine::general_purpose::STANDARD;
 use millstream_aws::endpoint::Endpoint;
 use millstream_aws::{CallError, CallLimits, Operation, Outcome, Placed, Refusal, Service, Target};
 use millstream_plugin::http::Transport;
@@ -41,7 +40,7 @@ struct Record<'a> {
 }
 
 fn base64<S: Serializer>(data: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&base64::display::Base64Display::new(data, &STANDARD))
+    serializer.serialize_str(&base64_simd::STANDARD.encode_to_string(data))
 }
 
 impl<T: Transport> Records<T> {

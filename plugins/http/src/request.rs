@@ -5,8 +5,6 @@
 
 use std::borrow::Cow;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use millstream_plugin::Message;
 
 use crate::config::Format;
@@ -63,23 +61,30 @@ impl Requests {
         let bytes = |message: &Message| {
             self.stream_name.len() + message.payload.len().div_ceil(3) * 4 + FRAME_BYTES
         };
-        let mut list = String::with_capacity(2 + messages.iter().map(bytes).sum::<usize>());
+        let mut list = Vec::with_capacity(2 + messages.iter().map(bytes).sum::<usize>());
+        let mut number = itoa::Buffer::new();
         for (place, message) in messages.iter().enumerate() {
-            list.push(if place == 0 { '[' } else { ',' });
-            list.push_str(&format!(
-                r#"{{"streamName":{},"sequenceNumber":{},"ingestTime":{},"payload":""#,
-                self.stream_name, message.sequence_number, message.ingest_time
-            ));
-            STANDARD.encode_string(&message.payload, &mut list);
-            list.push_str("\"}");
+            list.push(if place == 0 { b'[' } else { b',' });
+            list.extend_from_slice(br#"{"streamName":"#);
+            list.extend_from_slice(self.stream_name.as_bytes());
+            list.extend_from_slice(br#","sequenceNumber":"#);
+            list.extend_from_slice(number.format(message.sequence_number).as_bytes());
+            list.extend_from_slice(br#","ingestTime":"#);
+            list.extend_from_slice(number.format(message.ingest_time).as_bytes());
+            list.extend_from_slice(br#","payload":""#);
+            base64_simd::STANDARD.encode_append(&message.payload, &mut list);
+            list.extend_from_slice(br#""}"#);
         }
-        list.push(']');
-        list.into_bytes()
+        list.push(b']');
+        list
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+
     use super::*;
 
     fn message(sequence_number: u64, ingest_time: u64, payload: &[u8]) -> Message {

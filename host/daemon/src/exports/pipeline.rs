@@ -220,7 +220,9 @@ impl Pipeline {
             }
         };
         let saved = self.progress.save_as_it_is();
-        let (answer, ahead, saved) = tokio::join!(destination.export(group), ahead, saved);
+        // The plugin last: it computes before it waits for the first time, and the others are served by
+        // threads of their own meanwhile.
+        let (ahead, saved, answer) = tokio::join!(ahead, saved, destination.export(group));
         drop(lane);
         if saved {
             self.progress.mark_saved();
