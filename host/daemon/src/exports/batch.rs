@@ -1,5 +1,6 @@
 //! Filling a batch: what goes to the plugin with the next call.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use millstream_runtime::{BatchLimits, Message};
@@ -52,8 +53,8 @@ pub(crate) struct Batch {
     pub(crate) messages: Vec<Message>,
     /// Larger than the plugin takes.
     pub(crate) too_large: Vec<Rejected>,
-    /// Gone before they could be exported: trimmed, or damaged on disk.
-    pub(crate) missed: u64,
+    /// Numbers of messages that were gone before they could be exported: trimmed, or damaged on disk.
+    pub(crate) gaps: Vec<Range<u64>>,
     /// The number behind the batch.
     pub(crate) end: SequenceNumber,
 }
@@ -137,7 +138,7 @@ async fn read(
             return Ok(Batch {
                 messages: Vec::new(),
                 too_large: Vec::new(),
-                missed: head - from,
+                gaps: vec![from.get()..head.get()],
                 end: head,
             });
         }
@@ -146,11 +147,15 @@ async fn read(
     let mut batch = Batch {
         messages: Vec::with_capacity(found.len()),
         too_large: Vec::new(),
-        missed: 0,
+        gaps: Vec::new(),
         end: from,
     };
     for message in found {
-        batch.missed += message.sequence_number - batch.end;
+        if message.sequence_number > batch.end {
+            batch
+                .gaps
+                .push(batch.end.get()..message.sequence_number.get());
+        }
         batch.end = message.sequence_number + 1;
         let message = Message {
             sequence_number: message.sequence_number.get(),
@@ -198,7 +203,7 @@ mod tests {
         Batch {
             messages: numbers.map(message).collect(),
             too_large: Vec::new(),
-            missed: 0,
+            gaps: Vec::new(),
             end,
         }
     }

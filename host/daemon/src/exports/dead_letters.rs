@@ -27,7 +27,7 @@ pub(crate) use envelope::{Envelope, Payload};
 pub(crate) use reader::{DeadLetter, Letters};
 
 /// Letters are appended together up to this many bytes, though never fewer than one.
-const APPEND_BYTES: usize = 1 << 20;
+const APPEND_BYTES: u64 = 1 << 20;
 
 /// Which export's rejected messages go where.
 #[derive(Debug, Default)]
@@ -110,8 +110,8 @@ impl DeadLetters {
         let (mut letters, mut bytes) = (Vec::new(), 0);
         for one in rejected {
             let letter = self.letter(one, now, definition.max_size);
-            bytes += letter.len();
-            if bytes > APPEND_BYTES && !letters.is_empty() {
+            bytes += message_size(letter.len());
+            if bytes > APPEND_BYTES.min(definition.max_size) && !letters.is_empty() {
                 break;
             }
             letters.push(letter);

@@ -157,14 +157,16 @@ impl Pipeline {
             let Batch {
                 messages,
                 too_large,
-                missed,
+                gaps,
                 end,
             } = batch;
-            if missed > 0 && opened.cancels {
-                let next = self.progress.next().get();
-                self.tell_of_expiry(&mut opened, Vec::new(), next..next + missed)
-                    .await?;
+            if opened.cancels {
+                for gap in &gaps {
+                    self.tell_of_expiry(&mut opened, Vec::new(), gap.clone())
+                        .await?;
+                }
             }
+            self.progress.expect_gaps(gaps);
             let mut settling = Settling::new(messages, end.get());
             between.rejected = too_large;
             while settling.current().is_some() {
@@ -183,12 +185,12 @@ impl Pipeline {
                     self.unless_news(pause).await?;
                 }
                 if opened.cancels {
-                    self.expire(&mut opened, &mut settling, &watch).await?;
+                    self.expire(&mut opened, &mut settling, &mut between, &watch)
+                        .await?;
                 }
             }
             // Counted when the cursor passes them, so that a stop before that counts them once.
             self.reject_below(end.get(), &mut between).await?;
-            self.progress.note_missed(missed);
             self.progress.pass(end);
         }
     }
@@ -267,6 +269,7 @@ impl Pipeline {
         &mut self,
         opened: &mut Opened,
         settling: &mut Settling,
+        between: &mut Between,
         watch: &Watch,
     ) -> Result<(), Stopped> {
         let gone: Vec<Canceled> = settling
@@ -278,10 +281,11 @@ impl Pipeline {
             })
             .collect();
         if !gone.is_empty() {
-            self.progress.note_missed(gone.len() as u64);
+            let (missed, lowest) = (gone.len() as u64, settling.lowest_unsettled());
             self.tell_of_expiry(opened, gone, 0..0).await?;
-            self.progress
-                .pass(SequenceNumber::new(settling.lowest_unsettled()));
+            self.reject_below(lowest, between).await?;
+            self.progress.note_missed(missed);
+            self.progress.pass(SequenceNumber::new(lowest));
         }
         Ok(())
     }
@@ -292,6 +296,9 @@ impl Pipeline {
         in_hand: Vec<Canceled>,
         unseen: std::ops::Range<u64>,
     ) -> Result<(), Stopped> {
+        // Dead letters may be on their way to the same destination.
+        let lane = Arc::clone(&self.lane).lock_owned();
+        let _lane = self.unless_stopped(lane).await?;
         let destination = opened.destination.as_mut();
         let (stream, export) = (&self.progress.stream, &self.progress.export);
         canceling::tell_of_expiry(destination, stream, export, in_hand, unseen).await;

@@ -1,5 +1,6 @@
 //! How far an export is: its cursor, and what is noted on the way.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use millstream_streams::{Cursor, Error, SequenceNumber, Store, Timestamp};
@@ -18,6 +19,9 @@ pub(super) struct Progress {
     unsaved: bool,
     /// Whether that is so of what the plugin remembers.
     unsaved_memory: bool,
+    /// Numbers ahead of the cursor whose messages are gone. They are counted when the cursor passes them:
+    /// a stop before that counts them once.
+    gaps: Vec<Range<u64>>,
     pub(super) meter: Arc<Meter>,
 }
 
@@ -36,6 +40,7 @@ impl Progress {
             cursor,
             unsaved: false,
             unsaved_memory: false,
+            gaps: Vec::new(),
             meter,
         }
     }
@@ -68,6 +73,14 @@ impl Progress {
     pub(super) fn pass(&mut self, next: SequenceNumber) {
         self.cursor.next = next.max(self.cursor.next);
         self.unsaved = true;
+        let passed = self.gaps.extract_if(.., |gap| gap.end <= next.get());
+        let missed = passed.map(|gap| gap.end - gap.start).sum();
+        self.note_missed(missed);
+    }
+
+    /// Messages of the batch in hand are gone.
+    pub(super) fn expect_gaps(&mut self, gaps: Vec<Range<u64>>) {
+        self.gaps = gaps;
     }
 
     /// Counts messages that retention or damage took before their turn came.

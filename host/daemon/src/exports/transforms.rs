@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use millstream_runtime::{
     BatchLimits, BoxFuture, CancelReason, Canceled, Disposition, ExportFailure, Exported, Message,
-    Traffic, Transformed, Undelivered,
+    RuntimeError, Traffic, Transformed, Undelivered,
 };
 
 use super::destination::Destination;
@@ -43,6 +43,10 @@ pub(super) trait Transform: Send {
     /// Gives back the memory that it needs only while it works.
     fn rest(&mut self);
 }
+
+/// The most sources that what a transform has made of a batch may have, added up. Two steps that each make
+/// much of everything would multiply them, in the host's memory and time.
+const MOST_SOURCES: usize = 1 << 20;
 
 /// A destination behind transforms.
 pub(super) struct TransformedDestination {
@@ -76,6 +80,21 @@ impl Verdicts {
                 *verdict = (disposition, reason.to_owned());
             }
         }
+    }
+
+    /// That pieces are to be tried again.
+    fn retry(&mut self, pieces: &[Piece], reason: &str) {
+        for piece in pieces {
+            self.judge(&piece.sources, Disposition::Retry, reason);
+        }
+    }
+
+    /// How many messages are to be tried again.
+    fn retries(&self) -> usize {
+        let verdicts = self.0.values();
+        verdicts
+            .filter(|(disposition, _)| *disposition == Disposition::Retry)
+            .count()
     }
 
     fn into_undelivered(self) -> Vec<Undelivered> {
@@ -132,14 +151,18 @@ impl TransformedDestination {
                             verdicts.judge(&piece.sources, one.disposition, &one.reason);
                         }
                     }
-                    exported.in_progress = answer.in_progress.or(exported.in_progress);
+                    if answer.in_progress.is_some() {
+                        // Its work goes on with the same messages: nothing may come in between.
+                        verdicts.retry(later, "it waits for work that goes before it");
+                        exported.in_progress = answer.in_progress;
+                        break;
+                    }
                 }
-                Err(failure) if !has_called => return Err(failure),
                 Err(failure) => {
-                    // What went out before it is settled; this goes again without it.
-                    let reason = failure.to_string();
-                    for piece in rest {
-                        verdicts.judge(&piece.sources, Disposition::Retry, &reason);
+                    verdicts.retry(rest, &failure.to_string());
+                    // Unless what went out before it has settled something, it was all for nothing.
+                    if !has_called || verdicts.retries() == batch.len() {
+                        return Err(failure);
                     }
                     break;
                 }
@@ -173,7 +196,7 @@ impl TransformedDestination {
                     verdicts.judge(&piece.sources, Disposition::Reject, reason);
                 }
             }
-            pieces = combine(&pieces, transformed, transform.most_outputs().into());
+            pieces = combine(&pieces, transformed, transform.most_outputs().into())?;
         }
         let most = self.limits.max_message_bytes;
         pieces.retain(|piece| {
@@ -208,7 +231,29 @@ impl TransformedDestination {
 
 /// The pieces that a transform has made of others. Where it may make several of one, their numbers are
 /// spread (`wit/transform.wit`), so that none comes twice and a repeat has the same.
-fn combine(pieces: &[Piece], transformed: Transformed, most_outputs: u64) -> Vec<Piece> {
+///
+/// # Errors
+///
+/// A crash, if they come from more messages, added up, than [`MOST_SOURCES`].
+fn combine(
+    pieces: &[Piece],
+    transformed: Transformed,
+    most_outputs: u64,
+) -> Result<Vec<Piece>, ExportFailure> {
+    let outputs = transformed.outputs.iter();
+    let from = outputs.flat_map(|output| &output.sources);
+    let sources: usize = from
+        .filter_map(|index| pieces.get(*index))
+        .map(|piece| piece.sources.len())
+        .sum();
+    if sources > MOST_SOURCES {
+        return Err(ExportFailure::TransformCrashed(RuntimeError::Trapped {
+            component: "the transforms".to_owned(),
+            reason: format!(
+                "what they make comes from {sources} messages, added up, more than {MOST_SOURCES}"
+            ),
+        }));
+    }
     let mut made: Vec<Piece> = Vec::with_capacity(transformed.outputs.len());
     let (mut last_before, mut place) = (usize::MAX, 0);
     for output in transformed.outputs {
@@ -233,7 +278,7 @@ fn combine(pieces: &[Piece], transformed: Transformed, most_outputs: u64) -> Vec
             },
         });
     }
-    made
+    Ok(made)
 }
 
 impl Destination for TransformedDestination {

@@ -285,3 +285,21 @@ async fn more_letters_than_one_append_takes_arrive_in_order() {
     let tail = exports.shared.store.describe("dead").unwrap().position.tail;
     assert_eq!(tail, SequenceNumber::new(980));
 }
+
+#[tokio::test]
+async fn letters_that_fit_their_stream_only_one_after_the_other_go_so() {
+    let exports = with_dead_letters(&["e"]).await;
+    let (store, now) = (exports.shared.store.clone(), exports.shared.time.now());
+    let letters = DeadLetters::new(store.clone(), "dead".into(), ("e", "e", "fake"));
+    let rejected = [0, 1].map(|sequence_number| Rejected {
+        message: millstream_runtime::Message {
+            sequence_number,
+            ingest_time: 0,
+            payload: vec![b'x'; 1000].into(),
+        },
+        reason: "no such sensor".into(),
+    });
+    let one = letters.letter(&rejected[0], now, u64::MAX).len();
+    store.create(dead(message_size(one) * 3 / 2)).await.unwrap();
+    assert_eq!(letters.append_some(&rejected, now).await.unwrap(), 1);
+}

@@ -422,6 +422,7 @@ impl Exports {
     }
 }
 
+mod gaps;
 mod versions;
 
 fn numbers(range: std::ops::Range<u64>) -> Vec<u64> {

@@ -2,7 +2,7 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 
 use bytes::Bytes;
-use millstream_runtime::{RuntimeError, TransformOutput};
+use millstream_runtime::TransformOutput;
 
 use super::*;
 
@@ -265,6 +265,68 @@ fn only_a_crash_of_a_transform_is_held_against_the_messages() {
         reason: "unreachable".into(),
     };
     let crash = ExportFailure::of_transform(crash);
+    assert!(
+        matches!(crash, ExportFailure::TransformCrashed(_)),
+        "{crash}"
+    );
+}
+
+fn trap() -> Answer {
+    Err(ExportFailure::Trapped {
+        reason: "unreachable".into(),
+    })
+}
+
+#[tokio::test]
+async fn nothing_comes_between_two_steps_of_longer_work() {
+    let step = Ok(Exported {
+        in_progress: Some("half".into()),
+        ..undelivered(&[(0, Retry), (1, Retry), (2, Retry)]).unwrap()
+    });
+    let (mut behind, destination) = behind(&[1], vec![step]);
+    let batch = batch(&["a", "b", "c", "d", "e"]);
+    let exported = behind.export(&batch).await.unwrap();
+    assert_eq!(exported.in_progress.as_deref(), Some("half"));
+    let all = [0, 1, 2, 3, 4].map(|place| (place, Retry));
+    assert_eq!(verdicts(&exported), all);
+    assert_eq!(behind.export(&batch).await.unwrap(), Exported::default());
+    let handed = handed(&destination);
+    assert_eq!(handed[0], handed[1]);
+    assert_eq!(handed.len(), 3);
+}
+
+#[tokio::test]
+async fn a_crash_that_leaves_nothing_settled_is_a_crash_of_the_batch() {
+    // The first message becomes four, of which the last, in a call of its own, is what crashes.
+    let (mut behind, _) = behind(&[4], vec![Ok(Exported::default()), trap()]);
+    let crashed = behind.export(&batch(&["a,b,c,d", "e"])).await;
+    assert!(
+        matches!(crashed, Err(ExportFailure::Trapped { .. })),
+        "{crashed:?}"
+    );
+}
+
+#[test]
+fn sources_that_multiply_are_a_crash_before_they_take_memory() {
+    let payload = Bytes::from_static(b"x");
+    let pieces: Vec<_> = batch(&["x"; 2000])
+        .into_iter()
+        .map(|message| Piece {
+            sources: (0..2000).collect(),
+            message,
+        })
+        .collect();
+    let output = |sources: usize| TransformOutput {
+        sources: (0..sources).collect(),
+        payload: payload.clone(),
+    };
+    let transformed = |sources| Transformed {
+        outputs: vec![output(sources)],
+        rejected: Vec::new(),
+    };
+    let made = combine(&pieces, transformed(524), 1).unwrap();
+    assert_eq!(made[0].sources.len(), 2000);
+    let crash = combine(&pieces, transformed(525), 1).err().unwrap();
     assert!(
         matches!(crash, ExportFailure::TransformCrashed(_)),
         "{crash}"
