@@ -18,7 +18,7 @@ fn to(line: &Line, more: &str) -> Exporting<'static> {
         plugin: "mqtt",
         grants: format!("addresses = [\"{address}\"]"),
         config: format!(
-            "{{ broker = \"mqtt://{address}\", topic = \"plant/{{stream}}\", timeoutSeconds = 1{more} }}"
+            "{{ broker = \"mqtt://{address}\", topic = \"plant/{{stream}}\", timeoutSeconds = 5{more} }}"
         ),
         batch_size: Some(50),
         ..Exporting::default()

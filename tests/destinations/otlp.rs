@@ -177,7 +177,7 @@ fn what_the_collector_dropped_is_counted_and_never_sent_again() {
     });
     let mut exporting = to(&sink.endpoint(), "");
     exporting.batch_size = Some(10);
-    let host = exporting.start();
+    let host = exporting.start_patient();
     append_numbered(&host, 0..30);
     wait_for_delivery(&host, 27);
     wait_for_rejections(&host, 3);
@@ -255,7 +255,7 @@ fn a_collector_that_hangs_or_is_away_gets_everything_when_it_is_back() {
     let away = Reserved::on_loopback();
     let endpoint = away.endpoint();
     let text = format!(
-        "plugins.call-deadline = \"2s\"\n{}",
+        "plugins.call-deadline = \"10s\"\n{}",
         to(&endpoint, "").text()
     );
     let host = Host::start_with(&text, &[("TEST_OTLP_TOKEN", "token-77")]);
@@ -308,7 +308,7 @@ fn a_message_that_is_too_large_is_rejected_by_itself() {
 }
 
 #[test]
-fn a_kill_in_the_middle_loses_nothing_and_repeats_at_most_a_batch() {
+fn a_kill_in_the_middle_loses_nothing_and_repeats_at_most_two_batches() {
     let sink = HttpSink::scripted(|_, _| {
         std::thread::sleep(std::time::Duration::from_millis(5));
         accept()
@@ -335,5 +335,6 @@ fn a_kill_in_the_middle_loses_nothing_and_repeats_at_most_a_batch() {
         .filter(|it| seen.insert(*it))
         .collect();
     assert_eq!(first_arrivals, all(0..2000));
-    assert!(numbers.len() <= 2000 + 3 * 10, "{}", numbers.len());
+    // The cursor is saved beside the next call.
+    assert!(numbers.len() <= 2000 + 3 * 20, "{}", numbers.len());
 }

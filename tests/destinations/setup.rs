@@ -40,6 +40,12 @@ impl Exporting<'_> {
         Host::start_with(&self.text(), &self.environment)
     }
 
+    /// The same, where a batch that is not full waits for everything that a test appends at once.
+    pub(crate) fn start_patient(&self) -> Host {
+        let text = self.text().replace("linger = \"50ms\"", "linger = \"3s\"");
+        Host::start_with(&text, &self.environment)
+    }
+
     /// The configuration.
     pub(crate) fn text(&self) -> String {
         let Self {

@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-/// Looks again and again until something is there; after a minute it fails the test.
+/// Looks again and again until something is there; after three minutes, which are
+/// much even on a busy machine, it fails the test.
 pub fn eventually<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
-    eventually_within(Duration::from_secs(60), what, look)
+    eventually_within(Duration::from_secs(180), what, look)
 }
 
 /// The same with another limit.

@@ -2,13 +2,13 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use millstream_tests::{eventually_within, millstream, repository, target};
 use tempfile::TempDir;
+use tokio::net::TcpSocket;
 
 /// What a fenced block of the tutorial is for, by the words behind its fence.
 #[derive(Debug)]
@@ -81,15 +81,20 @@ fn shell(folder: &Path, port: u16, script: &str) -> Command {
     shell
 }
 
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
+/// A port that nobody else is given while the socket is there: it is bound, and whoever listens may bind it
+/// as well.
+fn free_port() -> (TcpSocket, u16) {
+    let held = TcpSocket::new_v4().unwrap();
+    held.set_reuseaddr(true).unwrap();
+    held.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let port = held.local_addr().unwrap().port();
+    (held, port)
 }
 
 /// Does what the tutorial says, and sees what it promises.
 fn follow(language: &str) {
     let folder = TempDir::new().unwrap();
-    let (sink, host) = (free_port(), free_port());
+    let ((_held_sink, sink), (_held_host, host)) = (free_port(), free_port());
     // Where a reader is: `cd` counts for what comes after it.
     let mut place = folder.path().to_owned();
     let printed = folder.path().join("printed");

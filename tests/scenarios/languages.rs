@@ -163,7 +163,7 @@ fn keeps_the_contract(language: &str) {
             .current_dir(folder.path())
             .args(["plugin", "test"])
             .arg(component)
-            .args(["--batches", "120", "--run-for", "2s"])
+            .args(["--batches", "120", "--run-for", "10s"])
             .args(more)
             .output()
             .unwrap();

@@ -117,7 +117,7 @@ fn what_has_no_meaning_for_an_exporter_is_not_applicable() {
 #[test]
 fn a_producer_is_run_and_asked_to_end() {
     let folder = TempDir::new().unwrap();
-    let test = ["plugin", "test", &plugin("timestamp"), "--run-for", "500ms"];
+    let test = ["plugin", "test", &plugin("timestamp"), "--run-for", "5s"];
     let arguments = ["--", "--stream", "readings", "--interval", "20ms"];
     let output = run(folder.path(), &[&test[..], &arguments].concat());
     let shown = printed(&output);
@@ -348,7 +348,7 @@ fn a_new_producer_in_rust_builds_and_keeps_the_contract() {
     let folder = TempDir::new().unwrap();
     let project = new_project(folder.path(), "producer", "my-readings");
     printed(&run(&project, &["plugin", "build"]));
-    let test = ["plugin", "test", "my-readings.wasm", "--run-for", "500ms"];
+    let test = ["plugin", "test", "my-readings.wasm", "--run-for", "5s"];
     let tested = run(&project, &[&test[..], &["--", "readings", "20"]].concat());
     assert!(printed(&tested).contains("everything holds: 3 checks, 0 not applicable"));
     // A folder that is there is left alone.

@@ -57,7 +57,7 @@ fn load(setup: &Setup, cache: &Path, component: &Path, rounds: usize) -> Vec<f64
     })
 }
 
-fn runtime(setup: &Setup, cache: &Path) -> Runtime {
+pub(crate) fn runtime(setup: &Setup, cache: &Path) -> Runtime {
     Runtime::new(RuntimeOptions {
         cache_dir: cache.to_owned(),
         compiler: CompileCommand {

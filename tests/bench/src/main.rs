@@ -12,6 +12,7 @@
     reason = "a benchmark ends when something is wrong, prints its result, and needs no exact floats"
 )]
 
+mod boundary;
 mod connections;
 mod export;
 mod flushed;
@@ -65,6 +66,7 @@ fn main() {
     if only("exports") {
         export::run(&setup, cli.quick);
         plugins::run(&setup, cli.quick);
+        boundary::run(&setup, cli.quick);
     }
     if only("footprint") {
         footprint::run(&setup, cli.quick);

@@ -46,7 +46,7 @@ fn events_that_are_too_old_are_rejected_with_the_reason_and_the_rest_is_taken() 
         0 => Reply::Fail(vec![0, 1, 2], ""),
         _ => Reply::Accept,
     });
-    let host = LOGS.start(&service.endpoint());
+    let host = LOGS.exporting(&service.endpoint()).start_patient();
     append(&host, LOGS.messages(0..20));
     wait_for_delivery(&host, 17);
     wait_for_rejections(&host, 3);

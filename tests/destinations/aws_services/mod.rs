@@ -64,10 +64,10 @@ impl Subject {
         self.exporting(endpoint).start()
     }
 
-    /// A host that gives a call two seconds.
+    /// A host that gives a call ten seconds.
     fn start_impatient(&self, endpoint: &str) -> Host {
         let exporting = self.exporting(endpoint);
-        let config = format!("plugins.call-deadline = \"2s\"\n{}", exporting.text());
+        let config = format!("plugins.call-deadline = \"10s\"\n{}", exporting.text());
         Host::start_with(&config, &exporting.environment)
     }
 

@@ -85,7 +85,7 @@ fn an_entry_that_the_service_calls_invalid_is_rejected_and_not_sent_again() {
             None => Reply::Accept,
         }
     });
-    let host = SITEWISE.start(&service.endpoint());
+    let host = SITEWISE.exporting(&service.endpoint()).start_patient();
     append(&host, SITEWISE.messages(0..20));
     wait_for_delivery(&host, 19);
     wait_for_rejections(&host, 1);

@@ -183,7 +183,7 @@ pub(super) fn only_what_failed_goes_again(subject: Subject, code: &'static str) 
         1 => Reply::Fail(vec![0], code),
         _ => Reply::Accept,
     });
-    let host = subject.start(&service.endpoint());
+    let host = subject.exporting(&service.endpoint()).start_patient();
     append(&host, subject.messages(0..10));
     wait_for_delivery(&host, 10);
     let calls = service.calls();

@@ -113,7 +113,7 @@ fn an_answer_that_never_comes_is_given_up_in_time_and_only_that_message_goes_aga
         _ => accept(),
     });
     let endpoint = sink.endpoint();
-    let config = format!("plugins.call-deadline = \"2s\"\n{}", config(&endpoint));
+    let config = format!("plugins.call-deadline = \"10s\"\n{}", config(&endpoint));
     let host = Host::start(&config);
     create(&host, "s", &endpoint, RawNotBatched);
     append(&host, 0..5);

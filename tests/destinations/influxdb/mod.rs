@@ -23,7 +23,7 @@ fn to_v1<'a>(endpoint: &str, database: &Influxdb, keys: &str) -> Exporting<'a> {
 
 /// An exporting host whose calls have two seconds.
 fn with_short_calls(exporting: &Exporting<'_>) -> Host {
-    let text = format!("plugins.call-deadline = \"2s\"\n{}", exporting.text());
+    let text = format!("plugins.call-deadline = \"10s\"\n{}", exporting.text());
     Host::start_with(&text, &exporting.environment)
 }
 

@@ -34,7 +34,9 @@ fn a_message_too_large_is_rejected_and_its_neighbours_are_delivered() {
 fn what_a_broker_calls_too_large_goes_in_smaller_batches_until_it_is_one_message() {
     let kafka = single(1);
     kafka.fail_partition(TOPIC, 0, &[MESSAGE_TOO_LARGE; 2]);
-    let host = exporting(&kafka, "").start();
+    let mut exporting = exporting(&kafka, "");
+    exporting.batch_size = Some(20);
+    let host = exporting.start_patient();
     append_numbered(&host, 0..20);
     wait_for_delivery(&host, 20);
     assert_whole(&kafka.records(TOPIC), 20, true);
@@ -52,7 +54,7 @@ fn an_invalid_message_is_rejected_alone() {
     let kafka = single(1);
     let mut exporting = exporting(&kafka, "");
     exporting.batch_size = Some(4);
-    let host = exporting.start();
+    let host = exporting.start_patient();
     append_numbered(&host, 0..4);
     wait_for_delivery(&host, 4);
     // The four together, the first two, and the first: then the fault is found.

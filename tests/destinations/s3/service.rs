@@ -109,7 +109,7 @@ fn an_s3_that_throttles_gets_everything_once() {
     file(&folder, "large", 11 << 20);
     let host = exporting(server.endpoint(), folder.path()).start();
     append(&host, [task(&folder, "small")]);
-    wait_for_error(&host, "SlowDown");
+    host.wait_for_log("SlowDown");
     append(&host, [task(&folder, "large")]);
     wait_for_delivery(&host, 2);
     assert_eq!(server.object("small").unwrap().tag, md5(&content));
@@ -226,7 +226,7 @@ fn a_call_that_is_never_answered_is_given_up_and_made_again() {
     let folder = TempDir::new().unwrap();
     file(&folder, "f", 10);
     let mut exporting = exporting(server.endpoint(), folder.path());
-    exporting.root = "plugins.call-deadline = \"2s\"".to_owned();
+    exporting.root = "plugins.call-deadline = \"10s\"".to_owned();
     let host = exporting.start();
     append(&host, [task(&folder, "f")]);
     // Its status shows the error for the moment of a pause only.

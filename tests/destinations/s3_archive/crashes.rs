@@ -13,7 +13,7 @@ fn a_repeat_with_more_messages_after_a_crash_overwrites_the_object() {
     let line = Line::to(address.parse().unwrap());
     // The object is written, and the host does not learn it before it dies.
     line.becomes(Quality::CutsAnswersAfter(0));
-    let mut host = archiving_to(&line.endpoint(), "").start();
+    let mut host = archiving_to(&line.endpoint(), "").start_patient();
     append_numbered(&host, 0..10);
     let before = eventually("the object is there", || {
         Some(objects(emulator.endpoint())).filter(|objects| archived(objects).len() == 10)

@@ -25,7 +25,7 @@ fn throttling_trouble_and_nonsense_are_waited_out_under_the_same_key() {
     exporting.batch_size = Some(5);
     let host = exporting.start();
     append_numbered(&host, 0..20);
-    wait_for_error(&host, "S3 bucket `archive` in `eu-central-1`");
+    host.wait_for_log("S3 bucket `archive` in `eu-central-1`");
     wait_for_delivery(&host, 20);
     let requests = sink.requests();
     let keys: BTreeSet<_> = requests[..7].iter().map(|request| &request.path).collect();
@@ -50,8 +50,8 @@ fn what_an_operator_has_to_mend_is_said_and_waited_for() {
     });
     let host = archiving_to(&sink.endpoint(), ", compression = \"none\"").start();
     append_numbered(&host, 0..5);
-    wait_for_error(&host, "`s3:PutObject`: SignatureDoesNotMatch");
-    wait_for_error(&host, "AuthorizationHeaderMalformed");
+    host.wait_for_log("`s3:PutObject`: SignatureDoesNotMatch");
+    host.wait_for_log("AuthorizationHeaderMalformed");
     wait_for_delivery(&host, 5);
 }
 
@@ -89,7 +89,7 @@ fn an_answer_that_never_comes_is_given_up_and_the_object_written_again() {
         _ => taken(),
     });
     let exporting = archiving_to(&sink.endpoint(), ", compression = \"none\"");
-    let config = format!("plugins.call-deadline = \"2s\"\n{}", exporting.text());
+    let config = format!("plugins.call-deadline = \"10s\"\n{}", exporting.text());
     let host = Host::start_with(&config, &exporting.environment);
     append_numbered(&host, 0..4);
     host.wait_for_log("in time");
@@ -106,7 +106,9 @@ fn an_answer_that_is_lost_leaves_one_object() {
     let address = emulator.endpoint().strip_prefix("http://").unwrap();
     let line = Line::to(address.parse().unwrap());
     line.becomes(Quality::CutsAnswersAfter(0));
-    let host = archiving_to(&line.endpoint(), "").start();
+    let mut exporting = archiving_to(&line.endpoint(), "");
+    exporting.batch_size = Some(10);
+    let host = exporting.start_patient();
     append_numbered(&host, 0..10);
     wait_for_error(&host, "No answer");
     // Written all the same.

@@ -41,6 +41,8 @@ struct Setting {
     more: String,
     /// The memory of each plugin; 32 MiB if not set.
     memory: Option<&'static str>,
+    /// The time of a call; long enough for an honest one on a busy machine if not set.
+    deadline: Option<&'static str>,
     /// Variables of the host.
     environment: Vec<(&'static str, &'static str)>,
 }
@@ -49,6 +51,15 @@ impl Siege {
     /// Begins an attack without a grant.
     fn without_grants(attack: Value) -> Self {
         Self::begin(TempDir::new().unwrap(), attack, Setting::default())
+    }
+
+    /// Begins an attack without a grant on a host that is soon out of patience.
+    fn on_time(attack: Value) -> Self {
+        let setting = Setting {
+            deadline: Some("1s"),
+            ..Setting::default()
+        };
+        Self::begin(TempDir::new().unwrap(), attack, setting)
     }
 
     /// Begins an attack without a grant, with more memory than in the other tests.
@@ -163,8 +174,9 @@ fn config(attack: &Value, setting: &Setting, good: &str) -> String {
     } = setting;
     let attack = toml(attack);
     let memory = setting.memory.unwrap_or("32 MiB");
+    let deadline = setting.deadline.unwrap_or("10s");
     format!(
-        "plugins.call-deadline = \"1s\"\nplugins.memory = \"{memory}\"\n\
+        "plugins.call-deadline = \"{deadline}\"\nplugins.memory = \"{memory}\"\n\
          [exports]\nlinger = \"50ms\"\nretry-first = \"20ms\"\nretry-longest = \"200ms\"\n{exports}\n\
          [plugin.hostile.grants]\n{grants}\n\
          [plugin.http.grants]\nhosts = [\"{good}\"]\n\

@@ -8,13 +8,14 @@ const STOPPED: &str = "The exporter did not answer within 1 s and was stopped";
 
 #[test]
 fn an_endless_loop_is_stopped() {
-    Siege::without_grants(attack("endless-loop")).ends_with(STOPPED);
+    Siege::on_time(attack("endless-loop")).ends_with(STOPPED);
 }
 
 #[test]
 fn an_endless_loop_leaves_the_only_slot_to_others_in_between() {
     let setting = Setting {
         exports: "parallel = 1",
+        deadline: Some("1s"),
         ..Setting::default()
     };
     let attack = attack("endless-loop");
@@ -23,16 +24,16 @@ fn an_endless_loop_leaves_the_only_slot_to_others_in_between() {
 
 #[test]
 fn a_plugin_that_never_opens_is_stopped() {
-    Siege::without_grants(attack("endless-opening"))
+    Siege::on_time(attack("endless-opening"))
         .ends_with("hostile (s/bad) did not answer within 1 s and was stopped");
 }
 
 #[test]
 fn an_endless_loop_of_calls_to_the_host_is_stopped() {
-    Siege::without_grants(attack("endless-host-calls")).ends_with(STOPPED);
+    Siege::on_time(attack("endless-host-calls")).ends_with(STOPPED);
 }
 
 #[test]
 fn a_sleep_for_ever_is_cut_off() {
-    Siege::without_grants(attack("sleep-for-ever")).ends_with(STOPPED);
+    Siege::on_time(attack("sleep-for-ever")).ends_with(STOPPED);
 }

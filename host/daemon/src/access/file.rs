@@ -48,6 +48,9 @@ pub(super) struct Stamp(Option<(u64, u64, SystemTime)>);
 /// What a look at the file has found.
 pub(super) enum Snapshot {
     Same,
+    /// It is another, and may be half written: what is cut off or not yet written can be a valid file of
+    /// fewer clients. The next look tells.
+    Unsettled(Stamp),
     Changed(Stamp, Result<Vec<Entry>, ConfigProblem>),
 }
 
@@ -132,12 +135,16 @@ impl ClientsFile {
         Ok(entries)
     }
 
-    /// Reads the file if it is not as it was. It blocks on the disk.
-    pub(super) fn look(&self, before: Stamp) -> Snapshot {
+    /// Reads the file if it is not as it was `taken` and has stayed as it was `seen` last. It blocks on the
+    /// disk.
+    pub(super) fn look(&self, taken: Stamp, seen: Stamp) -> Snapshot {
         // Before the reading: what changes behind it is seen by the next look.
         let now = self.stamp();
-        if now == before {
+        if now == taken {
             return Snapshot::Same;
+        }
+        if now != seen {
+            return Snapshot::Unsettled(now);
         }
         Snapshot::Changed(now, self.load())
     }

@@ -215,3 +215,29 @@ async fn a_changed_file_changes_rights_at_once_and_ends_those_who_are_gone() {
         () = std::future::ready(()) => {}
     }
 }
+
+#[test]
+fn a_file_that_is_being_written_is_looked_at_again_before_it_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = ClientsFile::of(&config(folder.path()));
+    file.add(&name("a"), &rights(&["a"], &[])).unwrap();
+    let unsettled = |snapshot| match snapshot {
+        Snapshot::Unsettled(stamp) => stamp,
+        _ => panic!("it counts at once"),
+    };
+    let changed = |snapshot| match snapshot {
+        Snapshot::Changed(stamp, entries) => (stamp, entries.unwrap().len()),
+        _ => panic!("it does not count"),
+    };
+    let first = unsettled(file.look(Stamp::default(), Stamp::default()));
+    let (taken, clients) = changed(file.look(Stamp::default(), first));
+    assert_eq!(clients, 1);
+    assert!(matches!(file.look(taken, first), Snapshot::Same));
+    // Cut off and not yet written, as an editor has it for a moment: a valid file without clients.
+    let text = std::fs::read_to_string(file.path()).unwrap();
+    std::fs::write(file.path(), "").unwrap();
+    let empty = unsettled(file.look(taken, taken));
+    std::fs::write(file.path(), text + "# edited\n").unwrap();
+    let edited = unsettled(file.look(taken, empty));
+    assert_eq!(changed(file.look(taken, edited)).1, 1);
+}
