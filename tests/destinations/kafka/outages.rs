@@ -5,7 +5,7 @@ use millstream_tests::{Host, Kafka, Quality};
 use super::{
     TOPIC, assert_order, assert_whole, by_number, exporting, exporting_to, line_to, single,
 };
-use crate::setup::{append, append_numbered, wait_for_delivery, wait_for_error};
+use crate::setup::{STREAM, append, append_numbered, wait_for_delivery, wait_for_error};
 
 // Error codes of the protocol guide.
 const NOT_LEADER_OR_FOLLOWER: i16 = 6;
