@@ -1,6 +1,5 @@
 //! A producer that subscribes to topics of an MQTT broker, and appends each message. See `README.md`.
 
-mod packet;
 mod session;
 
 use std::process::ExitCode;

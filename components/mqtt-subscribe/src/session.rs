@@ -3,15 +3,20 @@
 use std::io::{ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
 
+use millstream_mqtt_packet::{
+    self as packet, Code, Incoming, Introduction, Malformed, Parser, Received, Version,
+};
 use millstream_plugin::producer::{self, End};
 use millstream_plugin::tcp::{Connection, Server};
 use millstream_plugin::{log, secrets};
 
-use crate::packet::{self, Incoming, Introduction, Malformed, Message};
 use crate::{Form, Options};
 
 /// The longest time for connecting and for each answer while the session begins.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// The largest packet that is taken from a broker, in bytes. As JSON, where a byte may take six, it still
+/// fits into an append.
+const MAX_PACKET: usize = 2 << 20;
 /// How often it is looked whether the host stops.
 const TICK: Duration = Duration::from_millis(500);
 
@@ -30,7 +35,7 @@ impl From<End> for Over {
 }
 
 impl From<Malformed> for Over {
-    fn from(Malformed(why): Malformed) -> Self {
+    fn from(why: Malformed) -> Self {
         Self::Lost(format!("What answers is no MQTT broker: {why}."))
     }
 }
@@ -44,7 +49,7 @@ impl From<std::io::Error> for Over {
 pub(crate) struct Session<'a> {
     options: &'a Options,
     connection: Connection,
-    buffer: Vec<u8>,
+    parser: Parser,
     heard: Instant,
     said: Instant,
 }
@@ -57,37 +62,42 @@ impl<'a> Session<'a> {
             secrets::get(name).map_err(|error| Over::Lost(secrets::explain(name, &error)))
         });
         let password = password.transpose()?;
-        let introduction = packet::connect(&Introduction {
+        let introduction = Version::V3.connect(&Introduction {
             client_id: &options.client_id,
+            // So that nothing is missed while we are away.
+            session: packet::Session::Kept,
             keep_alive: options.keep_alive,
             user: options.user.as_deref(),
             password: password.as_deref(),
         });
         let subscription = packet::subscribe(options.topics.iter().map(String::as_str));
-        let (Some(introduction), Some(subscription)) = (introduction, subscription) else {
-            let sentence = "Client, user, password or topics are too long for MQTT.";
-            return Err(End::Wrong(sentence.to_owned()).into());
+        let unwritable = |error| {
+            let sentence =
+                format!("Client, user, password or topics cannot be sent in MQTT: {error}.");
+            Over::End(End::Wrong(sentence))
         };
+        let introduction = introduction.map_err(unwritable)?;
+        let subscription = subscription.map_err(unwritable)?;
         let now = Instant::now();
         let connection = Connection::open(server, now + PATIENCE)
             .map_err(|error| Over::Lost(error.error(server).reason().to_owned()))?;
         let mut session = Self {
             options,
             connection,
-            buffer: Vec::new(),
+            parser: Parser::new(MAX_PACKET),
             heard: now,
             said: now,
         };
         session.say(&introduction)?;
         match session.answer()? {
-            Incoming::Connected(0) => {}
-            Incoming::Connected(code) => {
-                let why = refusal(code);
+            Incoming::Accepted(_) => {}
+            Incoming::Refused(code) => {
+                let why = refusal(&code);
                 return Err(Over::Lost(format!(
                     "The broker {server} refuses us: {why}."
                 )));
             }
-            _ => return Err(Malformed("it does not answer our introduction").into()),
+            _ => return Err(Malformed::Broken("it does not answer our introduction").into()),
         }
         session.say(&subscription)?;
         Ok(session)
@@ -110,11 +120,11 @@ impl<'a> Session<'a> {
 
     fn step(&mut self) -> Result<(), Over> {
         let mut messages = Vec::new();
-        while let Some(incoming) = packet::take(&mut self.buffer)? {
+        while let Some(incoming) = self.parser.next(Version::V3)? {
             match incoming {
                 Incoming::Message(message) => messages.push(message),
                 Incoming::Subscribed(codes) => self.check(&codes)?,
-                Incoming::Connected(_) | Incoming::Other => {}
+                _ => {}
             }
         }
         if !messages.is_empty() {
@@ -133,7 +143,7 @@ impl<'a> Session<'a> {
     }
 
     /// Appends messages and acknowledges them: a message that is not appended is not lost.
-    fn append(&mut self, messages: Vec<Message>) -> Result<(), Over> {
+    fn append(&mut self, messages: Vec<Received>) -> Result<(), Over> {
         let ids: Vec<_> = messages.iter().filter_map(|message| message.id).collect();
         let payloads: Vec<_> = messages
             .into_iter()
@@ -169,7 +179,7 @@ impl<'a> Session<'a> {
     fn answer(&mut self) -> Result<Incoming, Over> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            if let Some(incoming) = packet::take(&mut self.buffer)? {
+            if let Some(incoming) = self.parser.next(Version::V3)? {
                 return Ok(incoming);
             }
             if Instant::now() > deadline {
@@ -190,7 +200,7 @@ impl<'a> Session<'a> {
             )),
             Ok(count) => {
                 self.heard = Instant::now();
-                self.buffer.extend(bytes.iter().take(count));
+                self.parser.feed(bytes.get(..count).unwrap_or_default());
                 Ok(())
             }
             Err(error) if error.kind() == ErrorKind::TimedOut => Ok(()),
@@ -208,8 +218,8 @@ impl<'a> Session<'a> {
 }
 
 /// What the codes of an answer to an introduction mean (MQTT 3.1.1, section 3.2.2.3).
-fn refusal(code: u8) -> &'static str {
-    match code {
+fn refusal(code: &Code) -> &'static str {
+    match code.number {
         1 => "it does not speak MQTT 3.1.1",
         2 => "it does not take the client identifier",
         3 => "it is not available",
@@ -221,14 +231,14 @@ fn refusal(code: u8) -> &'static str {
 
 impl Form {
     /// A message as it is appended; none if there is nothing of it.
-    fn write(self, message: Message) -> Option<Vec<u8>> {
+    fn write(self, message: Received) -> Option<Vec<u8>> {
         match self {
             Self::Payload => (!message.payload.is_empty()).then_some(message.payload),
             Self::Json => Some(self.json(message).to_string().into_bytes()),
         }
     }
 
-    fn json(self, message: Message) -> serde_json::Value {
+    fn json(self, message: Received) -> serde_json::Value {
         let mut value = serde_json::json!({
             "topic": message.topic,
             "retained": message.retained,
@@ -249,8 +259,8 @@ impl Form {
 mod tests {
     use super::*;
 
-    fn message(payload: &[u8]) -> Message {
-        Message {
+    fn message(payload: &[u8]) -> Received {
+        Received {
             topic: "a/b".into(),
             id: None,
             retained: true,

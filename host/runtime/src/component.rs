@@ -1,43 +1,32 @@
 //! A loaded component: checked against the host once, ready to be instantiated often.
 
+mod interfaces;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::watch;
-use wasmtime::component::{Component as Native, InstancePre};
+use wasmtime::component::Component as Native;
 
-use crate::deadline::Waits;
 use crate::description::{Description, TransformDescription};
 use crate::error::RuntimeError;
 use crate::exporter::{Exporter, ExporterSettings};
 use crate::file;
-use crate::grants::Grants;
-use crate::guest::{bounded, fault};
-use crate::http::TrafficCounter;
+use crate::instance::{World, describe};
 use crate::limits::Limits;
-use crate::log::PluginLog;
 use crate::producer::{self, ProducerEnd, ProducerSettings};
 use crate::program::{Entry, ExporterProgram, Program, Resident, TransformProgram};
 use crate::runtime::Runtime;
-use crate::sandbox::Sandbox;
-use crate::state::State;
 use crate::transform::{TransformSettings, Transformer};
 use crate::webhook::{Webhook, WebhookSettings};
+use interfaces::{find_entry, link_imports, split_version};
 
 /// The version of the contract (`wit/`) that this host speaks.
 pub const CONTRACT_VERSION: &str = "0.1.0";
 /// The package of the contract.
 const PACKAGE: &str = "millstream:plugin/";
-/// The interface that makes a component an exporter.
-const EXPORTER: &str = "millstream:plugin/exporter@0.1.0";
-/// The interface that makes a component a transform.
-const TRANSFORMER: &str = "millstream:plugin/transformer@0.1.0";
-/// The interface that makes a component a producer.
-const RUN: &str = "wasi:cli/run";
-/// The interface that makes a component a webhook.
-const HANDLER: &str = "wasi:http/incoming-handler";
 /// The interfaces from which a producer learns that it is to end.
 const TELLING: [&str; 2] = ["millstream:plugin/stop", "millstream:plugin/streams"];
 
@@ -224,25 +213,7 @@ impl Component {
     /// [`RuntimeError::WrongKind`] for other kinds, [`RuntimeError::Description`] for an answer that
     /// breaks the contract, and the errors of a call: `Trapped`, `TimedOut`, `OutOfMemory`.
     pub async fn describe(&self, limits: Limits) -> Result<Description, RuntimeError> {
-        let program = self.resident_exporter()?.look(|| self.reload()).await?;
-        let runtime = self.runtime();
-        let (_stop, sandbox) = self.without_grants(limits);
-        let mut store = sandbox.store(runtime, None).await?;
-        let answer = bounded(runtime, &sandbox, async {
-            let instance = program.linked.instantiate_async(&mut store).await?;
-            let bindings = program.exporter.load(&mut store, &instance)?;
-            bindings
-                .millstream_plugin_exporter()
-                .call_describe(&mut store)
-                .await
-        });
-        let raw = answer
-            .await?
-            .map_err(|error| fault(&mut store, self.name(), &error))?;
-        Description::parse(raw).map_err(|problem| RuntimeError::Description {
-            component: self.name().to_owned(),
-            problem,
-        })
+        describe::<ExporterProgram>(self, limits).await
     }
 
     /// Makes an instance of an exporter and opens it with its configuration.
@@ -268,25 +239,7 @@ impl Component {
         &self,
         limits: Limits,
     ) -> Result<TransformDescription, RuntimeError> {
-        let program = self.resident_transform()?.look(|| self.reload()).await?;
-        let runtime = self.runtime();
-        let (_stop, sandbox) = self.without_grants(limits);
-        let mut store = sandbox.store(runtime, None).await?;
-        let answer = bounded(runtime, &sandbox, async {
-            let instance = program.linked.instantiate_async(&mut store).await?;
-            let bindings = program.transformer.load(&mut store, &instance)?;
-            bindings
-                .millstream_plugin_transformer()
-                .call_describe(&mut store)
-                .await
-        });
-        let raw = answer
-            .await?
-            .map_err(|error| fault(&mut store, self.name(), &error))?;
-        TransformDescription::parse(raw).map_err(|problem| RuntimeError::Description {
-            component: self.name().to_owned(),
-            problem,
-        })
+        describe::<TransformProgram>(self, limits).await
     }
 
     /// Makes an instance of a transform and opens it with its configuration. The description is its own.
@@ -348,28 +301,18 @@ impl Component {
         matches!(self.inner.program, Program::Exporter { cancels: true, .. })
     }
 
-    /// The exporter in it, for as long as the caller keeps it.
-    pub(crate) async fn exporter(&self) -> Result<Arc<ExporterProgram>, RuntimeError> {
-        self.resident_exporter()?.lend(|| self.reload()).await
+    /// What the host calls in it, for as long as the caller keeps it.
+    pub(crate) async fn lend<W: World>(&self) -> Result<Arc<W>, RuntimeError> {
+        self.resident::<W>()?.lend(|| self.reload()).await
     }
 
-    /// The transform in it, for as long as the caller keeps it.
-    pub(crate) async fn transform(&self) -> Result<Arc<TransformProgram>, RuntimeError> {
-        self.resident_transform()?.lend(|| self.reload()).await
+    /// The same for a look at it; see [`Resident::look`].
+    pub(crate) async fn look<W: World>(&self) -> Result<Arc<W>, RuntimeError> {
+        self.resident::<W>()?.look(|| self.reload()).await
     }
 
-    fn resident_exporter(&self) -> Result<&Resident<ExporterProgram>, RuntimeError> {
-        match &self.inner.program {
-            Program::Exporter { program, .. } => Ok(program),
-            _ => Err(self.wrong_kind(ComponentKind::Exporter)),
-        }
-    }
-
-    fn resident_transform(&self) -> Result<&Resident<TransformProgram>, RuntimeError> {
-        match &self.inner.program {
-            Program::Transform(program) => Ok(program),
-            _ => Err(self.wrong_kind(ComponentKind::Transform)),
-        }
+    fn resident<W: World>(&self) -> Result<&Resident<W>, RuntimeError> {
+        W::of(&self.inner.program).ok_or_else(|| self.wrong_kind(W::KIND))
     }
 
     /// Loads this very version again. Its file may have changed meanwhile, so that is read only if the
@@ -397,24 +340,6 @@ impl Component {
         Ok(program)
     }
 
-    /// Surroundings in which a component can say who it is, and nothing else.
-    fn without_grants(&self, limits: Limits) -> (watch::Sender<bool>, Sandbox) {
-        let (stop_sender, stop) = watch::channel(false);
-        let sandbox = Sandbox {
-            plugin: self.name().to_owned(),
-            log: PluginLog::new(self.name()),
-            grants: Arc::new(Grants::default()),
-            limits,
-            args: Vec::new(),
-            env: Vec::new(),
-            streams: None,
-            stop,
-            traffic: TrafficCounter::within(self.runtime().http().total()),
-            waits: Waits::new(),
-        };
-        (stop_sender, sandbox)
-    }
-
     fn wrong_kind(&self, wanted: ComponentKind) -> RuntimeError {
         RuntimeError::WrongKind {
             component: self.name().to_owned(),
@@ -434,90 +359,12 @@ impl fmt::Debug for Component {
     }
 }
 
-/// Gives a component what it imports.
-fn link_imports(
-    runtime: &Runtime,
-    component: &str,
-    imports: &[String],
-    native: &Native,
-) -> Result<InstancePre<State>, RuntimeError> {
-    runtime.linker().instantiate_pre(native).map_err(|error| {
-        let reason = format!("{error:#}");
-        // wasmtime names the import in its message only.
-        let import = imports
-            .iter()
-            .find(|import| reason.contains(&format!("`{import}`")));
-        RuntimeError::UnknownImport {
-            component: component.into(),
-            import: import
-                .cloned()
-                .unwrap_or_else(|| "an unknown interface".into()),
-            reason,
-        }
-    })
-}
-
 /// The name of a file without `.wasm`.
 fn component_name(path: &Path) -> String {
     path.file_stem()
         .unwrap_or(path.as_os_str())
         .to_string_lossy()
         .into_owned()
-}
-
-/// Finds what makes a component what it is. One that is several things is the first of these: an exporter, a
-/// transform, a webhook, a producer. A program whose work are requests may have a `main` all the same.
-fn find_entry<'a>(
-    component: &str,
-    exports: &[&'a str],
-) -> Result<(ComponentKind, &'a str), RuntimeError> {
-    for (kind, interface) in [
-        (ComponentKind::Exporter, EXPORTER),
-        (ComponentKind::Transform, TRANSFORMER),
-    ] {
-        let (name, offered) = split_version(interface);
-        let found = exports
-            .iter()
-            .find(|export| split_version(export).0 == name);
-        match found {
-            Some(found) if compatible(split_version(found).1, offered) => return Ok((kind, found)),
-            Some(found) => {
-                return Err(RuntimeError::ContractVersion {
-                    component: component.into(),
-                    found: (*found).into(),
-                    offered: interface,
-                });
-            }
-            None => {}
-        }
-    }
-    [
-        (ComponentKind::Webhook, HANDLER),
-        (ComponentKind::Producer, RUN),
-    ]
-    .into_iter()
-    .find_map(|(kind, entry)| {
-        let found = exports
-            .iter()
-            .find(|export| split_version(export).0 == entry);
-        found.map(|found| (kind, *found))
-    })
-    .ok_or_else(|| RuntimeError::NoEntry {
-        component: component.into(),
-        exporter: EXPORTER,
-        transformer: TRANSFORMER,
-    })
-}
-
-fn split_version(interface: &str) -> (&str, &str) {
-    interface.split_once('@').unwrap_or((interface, ""))
-}
-
-/// Whether two versions are of one track, as component linking sees it: below 1.0.0 the same minor
-/// version.
-fn compatible(found: &str, offered: &str) -> bool {
-    let track = |version: &str| version.rsplit_once('.').map(|(track, _)| track.to_owned());
-    !found.contains('-') && track(found) == track(offered)
 }
 
 #[cfg(test)]

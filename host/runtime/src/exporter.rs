@@ -1,33 +1,26 @@
-//! A warm instance of an exporter.
+//! Exporters, which carry batches to a destination.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::watch;
 use wasmtime::Store;
+use wasmtime::component::{Instance as Whole, InstancePre};
 
-use crate::component::Component;
+use crate::component::{Component, ComponentKind};
 use crate::contract::exports::millstream::plugin::exporter as wit;
 use crate::contract::{ExporterPlugin, canceling};
-use crate::deadline::Waits;
+use crate::description::Description;
 use crate::error::{ExportFailure, RuntimeError};
 use crate::grants::Grants;
-use crate::guest::{MAX_TEXT, bounded, bounded_by, fault};
-use crate::http::{Traffic, TrafficCounter};
+use crate::guest::MAX_TEXT;
+use crate::http::Traffic;
+use crate::instance::{Opening, Refused, Surroundings, Warm, World};
 use crate::limits::Limits;
-use crate::log::{PluginLog, clean};
-use crate::program::ExporterProgram;
-use crate::sandbox::{MAX_RESOURCES, Sandbox};
+use crate::log::clean;
+use crate::program::{ExporterProgram, Program, Resident};
 use crate::state::State;
 use crate::streams::{Message, StreamAccess};
-use crate::work::Remembered;
-
-/// An instance that holds more resources than this after a call is made anew: guests' libraries leave
-/// some behind (a request with time limits of its own leaves one), and one that runs out of them
-/// crashes in the middle of a call.
-const RECYCLE_RESOURCES: usize = MAX_RESOURCES / 2;
 
 /// The longest that a call of `cancel` may take (`wit/canceling.wit`).
 const CANCEL_DEADLINE: Duration = Duration::from_secs(10);
@@ -103,23 +96,9 @@ pub enum CancelReason {
 }
 
 /// One export's instance of an exporter; see [`Component::open`].
+#[derive(Debug)]
 pub struct Exporter {
-    component: Component,
-    /// None at rest.
-    program: Option<Arc<ExporterProgram>>,
-    sandbox: Sandbox,
-    context: (String, String),
-    config: String,
-    remembered: Remembered,
-    instance: Option<Instance>,
-    // Never sent to: an exporter is stopped by dropping it.
-    _stop: watch::Sender<bool>,
-}
-
-struct Instance {
-    store: Store<State>,
-    whole: wasmtime::component::Instance,
-    bindings: ExporterPlugin,
+    warm: Warm<ExporterProgram>,
 }
 
 impl Exporter {
@@ -127,31 +106,20 @@ impl Exporter {
         component: Component,
         settings: ExporterSettings,
     ) -> Result<Self, RuntimeError> {
-        let (stop_sender, stop) = watch::channel(false);
-        let sandbox = Sandbox {
-            plugin: component.name().to_owned(),
-            log: PluginLog::new(settings.label),
-            grants: Arc::new(settings.grants),
+        let surroundings = Surroundings {
+            label: settings.label,
+            grants: settings.grants,
             limits: settings.limits,
-            args: Vec::new(),
-            env: Vec::new(),
             streams: Some(settings.streams),
-            stop,
-            traffic: TrafficCounter::within(component.runtime().http().total()),
-            waits: Waits::new(),
         };
-        let mut exporter = Self {
-            component,
-            program: None,
-            sandbox,
-            context: (settings.stream_name, settings.export_identifier),
+        let opening = Opening {
+            stream_name: settings.stream_name,
+            export_identifier: settings.export_identifier,
             config: settings.config.to_string(),
-            remembered: settings.remembered,
-            instance: None,
-            _stop: stop_sender,
         };
-        exporter.instance = Some(exporter.start().await?);
-        Ok(exporter)
+        Ok(Self {
+            warm: Warm::open(component, surroundings, opening, settings.remembered).await?,
+        })
     }
 
     /// Delivers a batch: messages in order of their numbers, within the limits that the exporter
@@ -177,15 +145,26 @@ impl Exporter {
     ///
     /// As for [`Self::export`].
     pub async fn export_as_it_is(&mut self, batch: &[Message]) -> Result<Exported, ExportFailure> {
-        // Taken out, so that an instance whose call is cut short is never entered again.
-        let mut instance = match self.instance.take() {
-            Some(instance) => instance,
-            None => self.start().await.map_err(ExportFailure::not_started)?,
-        };
-        let answer = self.deliver(&mut instance, batch).await?;
+        let mut instance = self
+            .warm
+            .enter()
+            .await
+            .map_err(ExportFailure::not_started)?;
+        let messages: Vec<_> = batch
+            .iter()
+            .map(|message| wit::Message {
+                sequence_number: message.sequence_number,
+                ingest_time: message.ingest_time,
+                payload: &message.payload,
+            })
+            .collect();
+        let call = instance
+            .bindings
+            .millstream_plugin_exporter()
+            .call_export(&mut instance.store, &messages);
+        let answer = self.warm.within(self.warm.call_deadline(), call).await?;
         let in_progress = instance.store.data_mut().work.take_progress();
-        self.keep(instance);
-        match answer {
+        match self.warm.leave(instance, answer)? {
             Ok(undelivered) => Ok(Exported {
                 undelivered: check(undelivered, batch.len())?,
                 in_progress,
@@ -205,16 +184,24 @@ impl Exporter {
         messages: &[Canceled],
         reason: CancelReason,
     ) -> Result<(), String> {
-        if !self.component.cancels() {
+        if !self.warm.component().cancels() {
             return Ok(());
         }
-        let mut instance = match self.instance.take() {
-            Some(instance) => instance,
-            None => self.start().await.map_err(|error| error.to_string())?,
-        };
-        let program = self.program.as_ref();
+        let answer = self.call_cancel(messages, reason).await;
+        answer
+            .map_err(|error| error.to_string())?
+            .map_err(|sentence| clean(&sentence, MAX_TEXT))
+    }
+
+    async fn call_cancel(
+        &mut self,
+        messages: &[Canceled],
+        reason: CancelReason,
+    ) -> Result<Result<(), String>, RuntimeError> {
+        let mut instance = self.warm.enter().await?;
+        let program = self.warm.program();
         let Some(indices) = program.and_then(|program| program.canceling.clone()) else {
-            return Ok(());
+            return Ok(Ok(()));
         };
         let messages: Vec<_> = messages
             .iter()
@@ -228,137 +215,85 @@ impl Exporter {
             CancelReason::ExportDeleted => canceling::Reason::ExportDeleted,
             CancelReason::Expired => canceling::Reason::Expired,
         };
-        let store = &mut instance.store;
-        store.data_mut().work.begin(self.remembered.clone());
-        let limit = self.sandbox.limits.call_deadline.min(CANCEL_DEADLINE);
+        let limit = self.warm.call_deadline().min(CANCEL_DEADLINE);
         let call = async {
-            let guest = indices.load(&mut *store, &instance.whole)?;
-            guest.call_cancel(&mut *store, &messages, reason).await
+            let guest = indices.load(&mut instance.store, &instance.whole)?;
+            guest
+                .call_cancel(&mut instance.store, &messages, reason)
+                .await
         };
-        let answer = bounded_by(limit, self.component.runtime(), &self.sandbox, call)
-            .await
-            .map_err(|error| error.to_string())?
-            .map_err(|error| fault(store, self.sandbox.log.label(), &error).to_string())?;
-        self.keep(instance);
-        answer.map_err(|sentence| clean(&sentence, MAX_TEXT))
+        let answer = self.warm.within(limit, call).await?;
+        self.warm.leave(instance, answer)
     }
 
     /// Gives the memory of the instance back, and the native code with it if nobody else uses the
     /// component; the next call makes a new instance and loads what it needs. What the export remembers
     /// stays, connections that the instance holds end.
     pub fn rest(&mut self) {
-        self.instance = None;
-        self.program = None;
+        self.warm.rest();
     }
 
     /// The memory of the instance in bytes, all linear memories and tables together; none if there is
     /// no instance at this moment. It never shrinks while an instance lives.
     pub fn memory(&self) -> Option<u64> {
-        let instance = self.instance.as_ref()?;
-        Some(instance.store.data().limiter.used())
+        self.warm.memory()
     }
 
     /// What the export remembers: it has to be kept with its place in the stream, and handed over when
     /// the export is opened again.
     pub fn remembered(&self) -> Option<&Arc<[u8]>> {
-        self.remembered.as_ref()
-    }
-
-    /// A call has returned: takes over what it leaves, and keeps the instance for the next one, unless
-    /// it has grown too much.
-    fn keep(&mut self, mut instance: Instance) {
-        self.remembered = instance.store.data().work.remembered();
-        let memory = instance.store.data().limiter.used();
-        let resources = instance.store.data_mut().resources();
-        if memory <= self.sandbox.limits.recycle_above && resources <= RECYCLE_RESOURCES {
-            self.instance = Some(instance);
-        } else {
-            tracing::debug!(
-                plugin = self.sandbox.log.label(),
-                memory,
-                resources,
-                "the instance has grown beyond its mark and is made anew"
-            );
-        }
+        self.warm.remembered()
     }
 
     /// What this export has sent and received over HTTP since it was opened.
     pub fn traffic(&self) -> Traffic {
-        self.sandbox.traffic.snapshot()
-    }
-
-    /// Instantiates the component and opens it.
-    async fn start(&mut self) -> Result<Instance, RuntimeError> {
-        let program = match &self.program {
-            Some(program) => Arc::clone(program),
-            None => self.component.exporter().await?,
-        };
-        self.program = Some(Arc::clone(&program));
-        let runtime = self.component.runtime();
-        let label = self.sandbox.log.label();
-        let mut store = self.sandbox.store(runtime, None).await?;
-        let started = bounded(runtime, &self.sandbox, async {
-            let whole = program.linked.instantiate_async(&mut store).await?;
-            let bindings = program.exporter.load(&mut store, &whole)?;
-            store.data_mut().work.begin(self.remembered.clone());
-            let context = wit::ExportContext {
-                stream_name: &self.context.0,
-                export_identifier: &self.context.1,
-            };
-            let answer = bindings
-                .millstream_plugin_exporter()
-                .call_open(&mut store, context, &self.config)
-                .await?;
-            Ok((whole, bindings, answer))
-        });
-        match started.await? {
-            Ok((whole, bindings, Ok(()))) => Ok(Instance {
-                store,
-                whole,
-                bindings,
-            }),
-            Ok((_, _, Err(error))) => Err(RuntimeError::Config {
-                component: label.into(),
-                field: error.field.map(|field| clean(&field, MAX_TEXT)),
-                message: clean(&error.message, MAX_TEXT),
-            }),
-            Err(error) => Err(fault(&mut store, label, &error)),
-        }
-    }
-
-    async fn deliver(
-        &mut self,
-        instance: &mut Instance,
-        batch: &[Message],
-    ) -> Result<Result<Vec<wit::Undelivered>, wit::ExportError>, RuntimeError> {
-        let Instance {
-            store, bindings, ..
-        } = instance;
-        let label = self.sandbox.log.label();
-        let messages: Vec<_> = batch
-            .iter()
-            .map(|message| wit::Message {
-                sequence_number: message.sequence_number,
-                ingest_time: message.ingest_time,
-                payload: &message.payload,
-            })
-            .collect();
-        store.data_mut().limiter.take_refused();
-        store.data_mut().work.begin(self.remembered.clone());
-        let call = bindings
-            .millstream_plugin_exporter()
-            .call_export(&mut *store, &messages);
-        bounded(self.component.runtime(), &self.sandbox, call)
-            .await?
-            .map_err(|error| fault(store, label, &error))
+        self.warm.traffic()
     }
 }
 
-impl fmt::Debug for Exporter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Exporter")
-            .field("label", &self.sandbox.log.label())
-            .finish_non_exhaustive()
+impl World for ExporterProgram {
+    const KIND: ComponentKind = ComponentKind::Exporter;
+    type Bindings = ExporterPlugin;
+    type Description = Description;
+
+    fn of(program: &Program) -> Option<&Resident<Self>> {
+        match program {
+            Program::Exporter { program, .. } => Some(program),
+            _ => None,
+        }
+    }
+
+    fn linked(&self) -> &InstancePre<State> {
+        &self.linked
+    }
+
+    fn load(&self, store: &mut Store<State>, whole: &Whole) -> wasmtime::Result<Self::Bindings> {
+        self.exporter.load(store, whole)
+    }
+
+    async fn describe(
+        bindings: &Self::Bindings,
+        store: &mut Store<State>,
+    ) -> wasmtime::Result<Result<Self::Description, String>> {
+        let guest = bindings.millstream_plugin_exporter();
+        Ok(Description::parse(guest.call_describe(store).await?))
+    }
+
+    async fn open(
+        bindings: &Self::Bindings,
+        store: &mut Store<State>,
+        opening: &Opening,
+    ) -> wasmtime::Result<Result<(), Refused>> {
+        let context = wit::ExportContext {
+            stream_name: &opening.stream_name,
+            export_identifier: &opening.export_identifier,
+        };
+        let guest = bindings.millstream_plugin_exporter();
+        let answer = guest.call_open(store, context, &opening.config).await?;
+        Ok(answer.map_err(|error| Refused {
+            field: error.field,
+            message: error.message,
+        }))
     }
 }
 

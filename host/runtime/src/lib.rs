@@ -16,7 +16,7 @@
 //!
 //! [`Component::open`] makes an [`Exporter`]: one warm instance with its own memory. It is dropped
 //! after a trap, a missed deadline or growth beyond a mark, and made again by the next call.
-//! [`Component::open_transform`] makes a [`Transformer`], which lives in the same way.
+//! [`Component::open_transform`] makes a [`Transformer`], which lives in the same way (`instance`).
 //! [`Component::run`] runs a producer to its end. [`Component::webhook`] makes a [`Webhook`], which
 //! answers each request in an instance of its own. Native code is mapped while one of these works; those
 //! that rest give it back, and their next call takes the same version from the cache again.
@@ -50,6 +50,7 @@ mod files;
 mod grants;
 mod guest;
 mod http;
+mod instance;
 mod limits;
 mod linker;
 mod log;

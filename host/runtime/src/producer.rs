@@ -12,11 +12,9 @@ use wasmtime_wasi::cli::AsyncStdoutStream;
 use wasmtime_wasi::p2::bindings::CommandPre;
 
 use crate::component::Component;
-use crate::deadline::Waits;
 use crate::error::RuntimeError;
 use crate::grants::Grants;
 use crate::guest::fault;
-use crate::http::TrafficCounter;
 use crate::limits::Limits;
 use crate::log::PluginLog;
 use crate::sandbox::Sandbox;
@@ -82,16 +80,16 @@ pub(crate) async fn run(
     let runtime = component.runtime();
     let log = PluginLog::new(settings.label);
     let sandbox = Sandbox {
-        plugin: component.name().to_owned(),
-        log: Arc::clone(&log),
-        grants: Arc::new(settings.grants),
-        limits: settings.limits,
         args: settings.args,
         env: settings.env,
-        streams: Some(Arc::clone(&settings.streams)),
-        stop: stop.clone(),
-        traffic: TrafficCounter::within(runtime.http().total()),
-        waits: Waits::new(),
+        ..Sandbox::new(
+            component,
+            Arc::clone(&log),
+            Arc::new(settings.grants),
+            settings.limits,
+            Some(Arc::clone(&settings.streams)),
+            stop.clone(),
+        )
     };
     let patience = match component.learns_of_stop() {
         true => settings.stop_timeout,

@@ -10,6 +10,7 @@ use wasmtime_wasi::cli::AsyncStdoutStream;
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
 use wasmtime_wasi_http::WasiHttpCtx;
 
+use crate::component::Component;
 use crate::deadline::Waits;
 use crate::error::RuntimeError;
 use crate::grants::{FolderAccess, FolderGrant, Grants};
@@ -51,6 +52,30 @@ pub(crate) struct Sandbox {
 }
 
 impl Sandbox {
+    /// The surroundings of one component: without arguments and environment, and with a count of its
+    /// traffic that begins at nothing.
+    pub(crate) fn new(
+        component: &Component,
+        log: Arc<PluginLog>,
+        grants: Arc<Grants>,
+        limits: Limits,
+        streams: Option<Arc<dyn StreamAccess>>,
+        stop: watch::Receiver<bool>,
+    ) -> Self {
+        Self {
+            plugin: component.name().to_owned(),
+            log,
+            grants,
+            limits,
+            args: Vec::new(),
+            env: Vec::new(),
+            streams,
+            stop,
+            traffic: TrafficCounter::within(component.runtime().http().total()),
+            waits: Waits::new(),
+        }
+    }
+
     /// A fresh store with everything granted and nothing else. Standard output goes to `stdout`,
     /// or to the log.
     pub(crate) async fn store(

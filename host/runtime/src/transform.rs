@@ -1,23 +1,21 @@
-//! A warm instance of a transform: between a stream and an exporter.
+//! Transforms, which change batches between a stream and an exporter.
 
-use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::sync::watch;
 use wasmtime::Store;
+use wasmtime::component::{Instance as Whole, InstancePre};
 
-use crate::component::Component;
+use crate::component::{Component, ComponentKind};
 use crate::contract::transform as wit;
-use crate::deadline::Waits;
+use crate::description::TransformDescription;
 use crate::error::RuntimeError;
 use crate::grants::Grants;
-use crate::guest::{MAX_TEXT, bounded, fault};
-use crate::http::TrafficCounter;
+use crate::guest::MAX_TEXT;
+use crate::instance::{Opening, Refused, Surroundings, Warm, World};
 use crate::limits::Limits;
-use crate::log::{PluginLog, clean};
-use crate::program::TransformProgram;
-use crate::sandbox::Sandbox;
+use crate::log::clean;
+use crate::program::{Program, Resident, TransformProgram};
 use crate::state::State;
 use crate::streams::{Message, StreamAccess};
 
@@ -61,22 +59,10 @@ pub struct Transformed {
 }
 
 /// One export's instance of a transform; see [`Component::open_transform`].
+#[derive(Debug)]
 pub struct Transformer {
-    component: Component,
-    /// None at rest.
-    program: Option<Arc<TransformProgram>>,
-    sandbox: Sandbox,
-    context: (String, String),
-    config: String,
+    warm: Warm<TransformProgram>,
     most_outputs: u32,
-    instance: Option<Instance>,
-    // Never sent to: a transform is stopped by dropping it.
-    _stop: watch::Sender<bool>,
-}
-
-struct Instance {
-    store: Store<State>,
-    bindings: wit::TransformPlugin,
 }
 
 impl Transformer {
@@ -85,31 +71,21 @@ impl Transformer {
         settings: TransformSettings,
         most_outputs: u32,
     ) -> Result<Self, RuntimeError> {
-        let (stop_sender, stop) = watch::channel(false);
-        let sandbox = Sandbox {
-            plugin: component.name().to_owned(),
-            log: PluginLog::new(settings.label),
-            grants: Arc::new(settings.grants),
+        let surroundings = Surroundings {
+            label: settings.label,
+            grants: settings.grants,
             limits: settings.limits,
-            args: Vec::new(),
-            env: Vec::new(),
             streams: Some(settings.streams),
-            stop,
-            traffic: TrafficCounter::within(component.runtime().http().total()),
-            waits: Waits::new(),
         };
-        let mut transformer = Self {
-            component,
-            program: None,
-            sandbox,
-            context: (settings.stream_name, settings.export_identifier),
+        let opening = Opening {
+            stream_name: settings.stream_name,
+            export_identifier: settings.export_identifier,
             config: settings.config.to_string(),
-            most_outputs,
-            instance: None,
-            _stop: stop_sender,
         };
-        transformer.instance = Some(transformer.start().await?);
-        Ok(transformer)
+        Ok(Self {
+            warm: Warm::open(component, surroundings, opening, None).await?,
+            most_outputs,
+        })
     }
 
     /// The most outputs that have the same last source.
@@ -131,11 +107,7 @@ impl Transformer {
         if batch.is_empty() {
             return Ok(Transformed::default());
         }
-        // Taken out, so that an instance whose call is cut short is never entered again.
-        let mut instance = match self.instance.take() {
-            Some(instance) => instance,
-            None => self.start().await?,
-        };
+        let mut instance = self.warm.enter().await?;
         let messages: Vec<_> = batch
             .iter()
             .map(|message| wit::Message {
@@ -144,20 +116,13 @@ impl Transformer {
                 payload: &message.payload,
             })
             .collect();
-        let store = &mut instance.store;
-        store.data_mut().limiter.take_refused();
         let call = instance
             .bindings
             .millstream_plugin_transformer()
-            .call_transform(&mut *store, &messages);
-        let label = self.sandbox.log.label();
-        let answer = bounded(self.component.runtime(), &self.sandbox, call)
-            .await?
-            .map_err(|error| fault(store, label, &error))?;
-        if store.data().limiter.used() <= self.sandbox.limits.recycle_above {
-            self.instance = Some(instance);
-        }
-        let (component, most) = (label.to_owned(), self.most_outputs);
+            .call_transform(&mut instance.store, &messages);
+        let answer = self.warm.within(self.warm.call_deadline(), call).await?;
+        let answer = self.warm.leave(instance, answer)?;
+        let (component, most) = (self.warm.label().to_owned(), self.most_outputs);
         match answer {
             Ok(transformed) => check(transformed, batch.len(), most)
                 .map_err(|reason| RuntimeError::Answer { component, reason }),
@@ -171,57 +136,61 @@ impl Transformer {
     /// The memory of the instance in bytes, all linear memories and tables together; none if there is
     /// no instance at this moment. It never shrinks while an instance lives.
     pub fn memory(&self) -> Option<u64> {
-        let instance = self.instance.as_ref()?;
-        Some(instance.store.data().limiter.used())
+        self.warm.memory()
     }
 
     /// Gives the memory of the instance back, and the native code with it if nobody else uses the
     /// component; the next call makes a new instance and loads what it needs.
     pub fn rest(&mut self) {
-        self.instance = None;
-        self.program = None;
-    }
-
-    /// Instantiates the component and opens it.
-    async fn start(&mut self) -> Result<Instance, RuntimeError> {
-        let program = match &self.program {
-            Some(program) => Arc::clone(program),
-            None => self.component.transform().await?,
-        };
-        self.program = Some(Arc::clone(&program));
-        let runtime = self.component.runtime();
-        let label = self.sandbox.log.label();
-        let mut store = self.sandbox.store(runtime, None).await?;
-        let started = bounded(runtime, &self.sandbox, async {
-            let whole = program.linked.instantiate_async(&mut store).await?;
-            let bindings = program.transformer.load(&mut store, &whole)?;
-            let context = wit::TransformContext {
-                stream_name: &self.context.0,
-                export_identifier: &self.context.1,
-            };
-            let answer = bindings
-                .millstream_plugin_transformer()
-                .call_open(&mut store, context, &self.config)
-                .await?;
-            Ok((bindings, answer))
-        });
-        match started.await? {
-            Ok((bindings, Ok(()))) => Ok(Instance { store, bindings }),
-            Ok((_, Err(error))) => Err(RuntimeError::Config {
-                component: label.into(),
-                field: error.field.map(|field| clean(&field, MAX_TEXT)),
-                message: clean(&error.message, MAX_TEXT),
-            }),
-            Err(error) => Err(fault(&mut store, label, &error)),
-        }
+        self.warm.rest();
     }
 }
 
-impl fmt::Debug for Transformer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Transformer")
-            .field("label", &self.sandbox.log.label())
-            .finish_non_exhaustive()
+impl World for TransformProgram {
+    const KIND: ComponentKind = ComponentKind::Transform;
+    type Bindings = wit::TransformPlugin;
+    type Description = TransformDescription;
+
+    fn of(program: &Program) -> Option<&Resident<Self>> {
+        match program {
+            Program::Transform(program) => Some(program),
+            _ => None,
+        }
+    }
+
+    fn linked(&self) -> &InstancePre<State> {
+        &self.linked
+    }
+
+    fn load(&self, store: &mut Store<State>, whole: &Whole) -> wasmtime::Result<Self::Bindings> {
+        self.transformer.load(store, whole)
+    }
+
+    async fn describe(
+        bindings: &Self::Bindings,
+        store: &mut Store<State>,
+    ) -> wasmtime::Result<Result<Self::Description, String>> {
+        let guest = bindings.millstream_plugin_transformer();
+        Ok(TransformDescription::parse(
+            guest.call_describe(store).await?,
+        ))
+    }
+
+    async fn open(
+        bindings: &Self::Bindings,
+        store: &mut Store<State>,
+        opening: &Opening,
+    ) -> wasmtime::Result<Result<(), Refused>> {
+        let context = wit::TransformContext {
+            stream_name: &opening.stream_name,
+            export_identifier: &opening.export_identifier,
+        };
+        let guest = bindings.millstream_plugin_transformer();
+        let answer = guest.call_open(store, context, &opening.config).await?;
+        Ok(answer.map_err(|error| Refused {
+            field: error.field,
+            message: error.message,
+        }))
     }
 }
 

@@ -18,11 +18,9 @@ use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
 
 use crate::component::Component;
-use crate::deadline::Waits;
 use crate::error::RuntimeError;
 use crate::grants::Grants;
 use crate::guest::{bounded_by, fault};
-use crate::http::TrafficCounter;
 use crate::limits::Limits;
 use crate::log::PluginLog;
 use crate::sandbox::Sandbox;
@@ -139,16 +137,16 @@ impl Webhook {
     fn sandbox(&self) -> Sandbox {
         let settings = &self.settings;
         Sandbox {
-            plugin: self.component.name().to_owned(),
-            log: Arc::clone(&self.log),
-            grants: Arc::clone(&self.grants),
-            limits: settings.limits,
             args: settings.args.clone(),
             env: settings.env.clone(),
-            streams: Some(Arc::clone(&settings.streams)),
-            stop: settings.stop.clone(),
-            traffic: TrafficCounter::within(self.component.runtime().http().total()),
-            waits: Waits::new(),
+            ..Sandbox::new(
+                &self.component,
+                Arc::clone(&self.log),
+                Arc::clone(&self.grants),
+                settings.limits,
+                Some(Arc::clone(&settings.streams)),
+                settings.stop.clone(),
+            )
         }
     }
 }

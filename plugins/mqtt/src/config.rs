@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use millstream_mqtt_packet::{Version, check_topic};
 use millstream_plugin::template::Template;
 use millstream_plugin::{ConfigError, ExportContext, tcp};
-use serde::Deserialize;
-
-use crate::packet::{Version, check_topic};
+use serde::{Deserialize, Deserializer, de};
+use serde_json::Value;
 
 /// The longest text of MQTT, in bytes (MQTT 5, section 1.5.4).
 const MAX_TEXT: usize = 65_535;
@@ -17,7 +17,7 @@ const MAX_TEXT: usize = 65_535;
 pub struct Config {
     pub(crate) broker: Broker,
     pub(crate) topic: Template,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "version")]
     pub(crate) version: Version,
     #[serde(default)]
     pub(crate) retain: bool,
@@ -42,6 +42,17 @@ impl TryFrom<String> for Broker {
 
     fn try_from(text: String) -> Result<Self, String> {
         tcp::Server::parse(&text, &[("mqtt", false, 1883), ("mqtts", true, 8883)]).map(Self)
+    }
+}
+
+fn version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Version, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    match (value.as_str(), value.as_u64()) {
+        (Some("5"), _) | (_, Some(5)) => Ok(Version::V5),
+        (Some("3.1.1"), _) => Ok(Version::V3),
+        _ => Err(de::Error::custom(format!(
+            "{value} is no version; give \"5\" or \"3.1.1\""
+        ))),
     }
 }
 
@@ -105,7 +116,6 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use millstream_plugin::config::{keys, parse};
-    use serde_json::Value;
 
     use super::*;
 

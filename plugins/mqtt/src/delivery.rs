@@ -18,10 +18,10 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
+use millstream_mqtt_packet::{Incoming, Publish, check_topic};
 use millstream_plugin::{ExportContext, ExportError, Message, Outcome, Undelivered};
 
 use crate::config::Config;
-use crate::packet::{Incoming, Publish, check_topic};
 use crate::session::{Fault, Session};
 use crate::suspicion::Suspicion;
 use crate::verdict;
@@ -240,12 +240,17 @@ impl Delivery {
     }
 
     fn packet(&self, session: &Session, id: u16, it: &Pending<'_>) -> Result<Vec<u8>, String> {
+        let number = it.message.sequence_number.to_string();
         let packet = session.packet(&Publish {
             id,
             topic: &it.topic,
             retain: self.config.retain,
-            stream: &self.context.stream_name,
-            message: it.message,
+            // By these a receiver knows a repeat.
+            user_properties: &[
+                ("millstream-stream", &self.context.stream_name),
+                ("millstream-sequence-number", &number),
+            ],
+            payload: &it.message.payload,
         })?;
         match session.maximum_packet_size() {
             Some(most) if packet.len() as u64 > u64::from(most) => Err(format!(

@@ -10,14 +10,14 @@
 //! * `delivery` takes a batch, keeps as many messages under way as the broker allows, and settles each;
 //! * `suspicion` tells a message that the broker never takes from a broker that is in trouble;
 //! * `verdict` says what the broker's codes mean;
-//! * `session` is one connection that has been let in; it outlives a call;
-//! * `packet` writes and reads the packets, with the codec of `mqtt-protocol-core`.
+//! * `session` is one connection that has been let in; it outlives a call.
+//!
+//! The packets themselves are those of the crate `millstream-mqtt-packet`.
 //!
 //! The component never retries by itself: the host does, with pauses that the operator sees.
 
 mod config;
 mod delivery;
-mod packet;
 mod session;
 mod suspicion;
 mod verdict;

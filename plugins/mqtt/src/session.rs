@@ -3,13 +3,17 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::time::Instant;
 
+use millstream_mqtt_packet::{
+    self as packet, Code, Granted, Incoming, Introduction, Malformed, Parser, Publish, Version,
+};
 use millstream_plugin::tcp::{Connection, Server};
 use millstream_plugin::{ExportContext, ExportError, secrets};
 
 use crate::config::Config;
-use crate::packet::{Code, Granted, Incoming, Introduction, Malformed, Parser, Publish, Version};
 use crate::verdict;
 
+/// The largest packet that is taken from a broker, in bytes: any answer to us is far smaller.
+const MAX_PACKET: usize = 64 << 10;
 /// Bytes that are gathered before they are written.
 const CHUNK: usize = 64 << 10;
 
@@ -37,7 +41,7 @@ pub(crate) enum Fault {
     /// The broker has said why.
     Disconnected(Code),
     Broken(io::Error),
-    NotMqtt(&'static str),
+    NotMqtt(Malformed),
 }
 
 impl Session {
@@ -56,6 +60,8 @@ impl Session {
         let client_id = config.client_id(context);
         let who = Introduction {
             client_id: &client_id,
+            // What is not acknowledged is published anew.
+            session: packet::Session::New,
             keep_alive: config.keep_alive_seconds,
             user: config.user.as_deref(),
             password: password.as_deref(),
@@ -69,7 +75,7 @@ impl Session {
         let mut session = Self {
             connection,
             version: config.version,
-            parser: Parser::default(),
+            parser: Parser::new(MAX_PACKET),
             out: connect,
             server: server.clone(),
             granted: Granted {
@@ -98,7 +104,8 @@ impl Session {
             Incoming::Accepted(granted) => Ok(granted),
             Incoming::Refused(code) => Err(verdict::refused(&code, &self.server)),
             _ => {
-                let error = Fault::NotMqtt("it does not answer our introduction");
+                let error =
+                    Fault::NotMqtt(Malformed::Broken("it does not answer our introduction"));
                 Err(error.error(&self.server))
             }
         }
@@ -229,8 +236,8 @@ impl From<io::Error> for Fault {
 }
 
 impl From<Malformed> for Fault {
-    fn from(Malformed(why): Malformed) -> Self {
-        Self::NotMqtt(why)
+    fn from(malformed: Malformed) -> Self {
+        Self::NotMqtt(malformed)
     }
 }
 

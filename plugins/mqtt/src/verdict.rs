@@ -1,9 +1,8 @@
 //! What the codes of a broker mean for messages and for the connection.
 
+use millstream_mqtt_packet::{Code, Version};
 use millstream_plugin::tcp::Server;
 use millstream_plugin::{ExportError, Outcome};
-
-use crate::packet::{Code, Version};
 
 /// Codes of version 5 (section 2.4) by what can be done about them.
 mod codes {

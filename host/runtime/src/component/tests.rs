@@ -102,15 +102,6 @@ fn an_import_that_the_host_lacks_is_named() {
     );
 }
 
-#[test]
-fn patch_versions_are_compatible_and_others_are_not() {
-    assert!(compatible("0.1.0", "0.1.0"));
-    assert!(compatible("0.1.7", "0.1.0"));
-    for found in ["0.2.0", "1.1.0", "0.10.0", "0.1.0-rc1", ""] {
-        assert!(!compatible(found, "0.1.0"), "{found}");
-    }
-}
-
 #[tokio::test]
 async fn an_exporter_describes_itself() {
     let host = Host::new();
