@@ -14,7 +14,15 @@ const EMBEDDED: [(&str, &str); 4] = [
 ];
 
 /// What tools leave behind where somebody has tried a template out in its place.
-const LEFT_OUT: [&str; 5] = ["target", "node_modules", ".venv", "__pycache__", "stubs"];
+const LEFT_OUT: [&str; 7] = [
+    "target",
+    "node_modules",
+    ".venv",
+    "__pycache__",
+    "stubs",
+    "gen",
+    ".millstream",
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut code = String::new();

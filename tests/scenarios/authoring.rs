@@ -2,11 +2,14 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use millstream_tests::{eventually_within, millstream, repository, target};
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpSocket;
 
@@ -21,7 +24,7 @@ enum Step {
     Save(String, String),
 }
 
-/// The steps of the tutorial, with other ports and in another language.
+/// The steps of the tutorial for those who write in a language, with other ports.
 fn steps(language: &str, sink: u16) -> Vec<Step> {
     let text = fs::read_to_string(repository().join("docs/authoring.md")).unwrap();
     let text = text
@@ -32,18 +35,94 @@ fn steps(language: &str, sink: u16) -> Vec<Step> {
     while let Some((_, fence)) = rest.split_once("\n```") {
         let (block, _) = fence.split_once("\n```\n").unwrap();
         let (kind, code) = block.split_once('\n').unwrap();
+        let code = code.to_owned();
         match kind.split_once(' ') {
-            None if kind == "sh" => steps.push(Step::Type(code.to_owned())),
-            Some(("sh", "background")) => steps.push(Step::Start(code.to_owned())),
+            None if kind == "sh" => steps.push(Step::Type(code)),
+            // What is only shown.
+            None => assert_eq!(kind, "text"),
+            Some(("sh", "background")) => steps.push(Step::Start(code)),
+            Some(("sh", of)) => {
+                let of = of.strip_prefix("lang=").unwrap();
+                assert!(LANGUAGES.contains(&of), "{of}");
+                if of == language {
+                    steps.push(Step::Type(code));
+                }
+            }
             Some((_, file)) => {
                 let name = file.strip_prefix("file=").unwrap().to_owned();
-                steps.push(Step::Save(name, code.to_owned()));
+                steps.push(Step::Save(name, code));
             }
-            None => {}
         }
         rest = &fence[block.len() + "\n```".len()..];
     }
     steps
+}
+
+const LANGUAGES: [&str; 5] = ["rust", "python", "javascript", "c", "go"];
+
+/// What stands in the place of programs of a reader that would change the machine, take minutes, or fetch
+/// something that a test machine cannot reach. Each fails if what it stands for would not have had its effect.
+///
+/// * `sudo apt-get install` sees that the packages are installed;
+/// * `cargo install` sees that the tools are there in these versions: `cargo xtask` has compiled them;
+/// * `curl` hands over the file of that name out of the folder of tools.
+const STAND_INS: [(&str, &str); 3] = [
+    (
+        "sudo",
+        r#"[ "$1 $2" = "apt-get install" ] && shift 2 && dpkg --status "$@" > /dev/null"#,
+    ),
+    (
+        "cargo",
+        r#"[ "$1" = install ] && shift || exit 1
+for tool; do
+    name=${tool%@*}
+    "${name%-cli}" --version | grep --fixed-strings --word-regexp "${tool#*@}" || exit 1
+done"#,
+    ),
+    (
+        "curl",
+        r#"for url; do :; done
+cp "$TOOLS/${url##*/}" ."#,
+    ),
+];
+
+/// What a reader of a language has on the machine and set up beyond what every machine has: the tools that
+/// `cargo xtask` has put into the target folder.
+fn furnish(shell: &mut Command, folder: &Path, language: &str) {
+    let tools = target().join("toolchains");
+    let usual = std::env::var_os("PATH").unwrap_or_default();
+    let mut path: Vec<_> = std::env::split_paths(&usual).collect();
+    if language == "go" {
+        path.insert(0, target().join("venv-toolchains/bin"));
+        // The one module that a project needs comes from a folder, in the place of Go's server of modules.
+        let modules = format!("file://{}", tools.join("go-proxy").display());
+        shell
+            .env("GOPROXY", modules)
+            .env("GOSUMDB", "off")
+            .env("GOFLAGS", "-modcacherw")
+            .env("GOMODCACHE", tools.join("go-modules"));
+    }
+    if let "c" | "go" = language {
+        path.insert(0, tools.join("bin"));
+        let stand_ins = folder.join("stand-ins");
+        fs::create_dir_all(&stand_ins).unwrap();
+        for (name, script) in STAND_INS {
+            let program = stand_ins.join(name);
+            fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+            fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        path.insert(0, stand_ins);
+        shell.env("TOOLS", tools);
+    }
+    let program = millstream();
+    let bin = Path::new(program.get_program()).parent().unwrap();
+    path.insert(0, bin.to_owned());
+    shell
+        .env("PATH", std::env::join_paths(path).unwrap())
+        .env("XDG_CACHE_HOME", target().join("cache-of-authors"))
+        // Libraries that other tests have compiled are not compiled anew.
+        .env("CARGO_BUILD_BUILD_DIR", target().join("new-projects"))
+        .env_remove("CARGO_TARGET_DIR");
 }
 
 /// Commands that run on in another terminal, and end with this.
@@ -61,25 +140,82 @@ impl Drop for Running {
     }
 }
 
-/// A shell like a reader's, in a folder, with `millstream` on its path and a port of its own.
-fn shell(folder: &Path, port: u16, script: &str) -> Command {
-    let program = millstream();
-    let bin = Path::new(program.get_program())
-        .parent()
-        .unwrap()
-        .to_owned();
-    let usual = std::env::var_os("PATH").unwrap_or_default();
-    let path = std::iter::once(bin).chain(std::env::split_paths(&usual));
-    let mut shell = Command::new("bash");
-    shell
-        .args(["-e", "-c", script])
-        .current_dir(folder)
-        .env("PATH", std::env::join_paths(path).unwrap())
-        .env("XDG_CACHE_HOME", target().join("cache-of-authors"))
-        .env("STREAM_MANAGER_SERVER_PORT", port.to_string())
-        .stdin(Stdio::null());
-    shell
+/// A reader: where they are, what language they write, and the ports of their own.
+struct Reader {
+    language: &'static str,
+    folder: TempDir,
+    /// `cd` counts for what comes after it.
+    place: PathBuf,
+    sink: u16,
+    host: u16,
 }
+
+impl Reader {
+    /// A shell in which something is typed.
+    fn shell(&self, script: &str) -> Command {
+        let mut shell = Command::new("bash");
+        shell
+            .args(["-e", "-c", script])
+            .current_dir(&self.place)
+            .env("STREAM_MANAGER_SERVER_PORT", self.host.to_string())
+            .stdin(Stdio::null());
+        furnish(&mut shell, self.folder.path(), self.language);
+        shell
+    }
+
+    /// Types commands, waits for their end, and returns what they print.
+    fn types(&mut self, commands: &str) -> String {
+        let place = self.folder.path().join("place");
+        let script = format!("{commands}\npwd > {}", place.display());
+        let output = self.shell(&script).output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        assert!(output.status.success(), "{commands}\n{said}");
+        self.place = fs::read_to_string(place).unwrap().trim().into();
+        said
+    }
+
+    /// What the sink and the host have printed.
+    fn printed(&self) -> PathBuf {
+        self.folder.path().join("printed")
+    }
+
+    /// Starts what goes on in another terminal, and waits until it listens.
+    fn starts(&self, command: &str) -> Child {
+        let printed = self.printed();
+        let out = fs::File::options()
+            .create(true)
+            .append(true)
+            .open(printed)
+            .unwrap();
+        let mut shell = self.shell(&format!("exec {command}"));
+        shell.stdout(out.try_clone().unwrap()).stderr(out);
+        let child = shell.process_group(0).spawn().unwrap();
+        let port = match command.contains("sink") {
+            true => self.sink,
+            false => self.host,
+        };
+        eventually_within(PATIENCE, "it listens", || {
+            std::net::TcpStream::connect(("127.0.0.1", port)).ok()
+        });
+        child
+    }
+
+    fn waits_for_message(&self, number: u64, payload: &str) {
+        let what = format!("the sink prints message {number}");
+        let line = eventually_within(PATIENCE, &what, || {
+            let printed = fs::read_to_string(self.printed()).ok()?;
+            let mut lines = printed
+                .lines()
+                .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            lines.find(|line| line["sequenceNumber"] == number)
+        });
+        assert_eq!(line["payload"], payload);
+    }
+}
+
+/// How long something may take that a reader waits for.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A port that nobody else is given while the socket is there: it is bound, and whoever listens may bind it
 /// as well.
@@ -92,57 +228,39 @@ fn free_port() -> (TcpSocket, u16) {
 }
 
 /// Does what the tutorial says, and sees what it promises.
-fn follow(language: &str) {
+fn follow(language: &'static str) {
     let folder = TempDir::new().unwrap();
     let ((_held_sink, sink), (_held_host, host)) = (free_port(), free_port());
-    // Where a reader is: `cd` counts for what comes after it.
-    let mut place = folder.path().to_owned();
-    let printed = folder.path().join("printed");
+    let mut reader = Reader {
+        language,
+        place: folder.path().to_owned(),
+        folder,
+        sink,
+        host,
+    };
     let mut running = Running(Vec::new());
-    for step in steps(language, sink) {
+    for step in steps(language, reader.sink) {
         match step {
-            Step::Save(name, code) => fs::write(place.join(name), code).unwrap(),
-            Step::Start(command) => {
-                let out = fs::File::options()
-                    .create(true)
-                    .append(true)
-                    .open(&printed)
-                    .unwrap();
-                let mut shell = shell(&place, host, &format!("exec {command}"));
-                shell.stdout(out.try_clone().unwrap()).stderr(out);
-                running.0.push(shell.process_group(0).spawn().unwrap());
-                let port = if command.contains("sink") { sink } else { host };
-                eventually_within(std::time::Duration::from_secs(60), "it listens", || {
-                    std::net::TcpStream::connect(("127.0.0.1", port)).ok()
-                });
-            }
+            Step::Save(name, code) => fs::write(reader.place.join(name), code).unwrap(),
+            Step::Start(command) => running.0.push(reader.starts(&command)),
             Step::Type(commands) => {
-                let script = format!("{commands}\npwd > {}/place", folder.path().display());
-                let output = shell(&place, host, &script).output().unwrap();
-                let said = [output.stdout, output.stderr].concat();
-                let said = String::from_utf8_lossy(&said);
-                assert!(output.status.success(), "{commands}\n{said}");
-                let now = fs::read_to_string(folder.path().join("place")).unwrap();
-                place = now.trim().into();
+                let said = reader.types(&commands);
+                if commands.contains("append telemetry '21.5'") {
+                    reader.waits_for_message(0, "21.5");
+                } else if commands.contains("plugin add my-sink/my-sink.wasm --yes") {
+                    eventually_within(PATIENCE, "the host takes the new version", || {
+                        let printed = fs::read_to_string(reader.printed()).ok()?;
+                        printed.contains("plugin replaced").then_some(())
+                    });
+                } else if commands.contains("append telemetry '22.0'") {
+                    reader.waits_for_message(1, "22.0");
+                    assert!(said.contains("Posts every batch"), "{said}");
+                }
             }
         }
     }
-    eventually_within(
-        std::time::Duration::from_secs(60),
-        "the sink prints the message",
-        || {
-            let printed = fs::read_to_string(&printed).ok()?;
-            let line = printed
-                .lines()
-                .find(|line| line.contains("\"sequenceNumber\""))?;
-            let line: serde_json::Value = serde_json::from_str(line).unwrap();
-            assert_eq!(
-                (&line["sequenceNumber"], &line["payload"]),
-                (&0.into(), &"21.5".into())
-            );
-            Some(())
-        },
-    );
+    // The tutorial was followed to its end.
+    reader.waits_for_message(1, "22.0");
 }
 
 #[test]
@@ -153,6 +271,66 @@ fn the_tutorial_leads_to_a_running_exporter_in_rust() {
 #[test]
 fn the_tutorial_leads_to_a_running_exporter_in_python() {
     follow("python");
+}
+
+#[test]
+fn the_tutorial_leads_to_a_running_exporter_in_javascript() {
+    follow("javascript");
+}
+
+#[test]
+fn the_tutorial_leads_to_a_running_exporter_in_c() {
+    follow("c");
+}
+
+#[test]
+fn the_tutorial_leads_to_a_running_exporter_in_go() {
+    follow("go");
+}
+
+/// The rows `exporter`, `producer` and `transform` of a table of languages.
+fn kinds_in_table(document: &str) -> Vec<(String, String, bool)> {
+    let text = fs::read_to_string(repository().join(document)).unwrap();
+    let cells = |line: &str| -> Vec<String> {
+        let line = line.trim().trim_matches('|');
+        line.split('|').map(|cell| cell.trim().to_owned()).collect()
+    };
+    let mut lines = text.lines();
+    let head = lines.find(|line| line.starts_with("| | Rust |")).unwrap();
+    let languages = cells(&head.to_lowercase());
+    assert_eq!(languages[1..].len(), LANGUAGES.len(), "{document}");
+    let mut found = Vec::new();
+    for line in lines.take_while(|line| line.starts_with('|')) {
+        let row = cells(line);
+        if let kind @ ("exporter" | "producer" | "transform") = row[0].as_str() {
+            assert_eq!(row.len(), languages.len(), "{document}: {line}");
+            for (language, cell) in languages.iter().zip(&row).skip(1) {
+                let is_there = cell.starts_with("[yes]") || cell == "yes";
+                assert!(
+                    is_there || cell.contains("no template"),
+                    "{document}: {line}"
+                );
+                found.push((language.clone(), kind.to_owned(), is_there));
+            }
+        }
+    }
+    assert_eq!(found.len(), 3 * LANGUAGES.len(), "{document}");
+    found
+}
+
+/// That each of these is run is what the modules of `languages.rs` are for.
+#[test]
+fn the_tables_of_languages_say_what_there_is_a_template_for() {
+    for document in ["README.md", "docs/languages.md"] {
+        for (language, kind, is_there) in kinds_in_table(document) {
+            let template = format!("components/templates/{language}/{kind}");
+            assert_eq!(
+                repository().join(&template).is_dir(),
+                is_there,
+                "{document}: {template}"
+            );
+        }
+    }
 }
 
 /// The reference: what `wit/` says, with its comments as text and its definitions as code.

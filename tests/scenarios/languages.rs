@@ -1,4 +1,4 @@
-//! Plugins in other languages than Rust: what `millstream new` writes, in the real host, with the official
+//! Plugins in each language: what `millstream new` writes, in the real host, with the official
 //! SDK at one end and an HTTP server at the other.
 
 use std::collections::HashMap;
@@ -71,13 +71,39 @@ language!(c);
 language!(go);
 language!(javascript);
 language!(python);
+language!(rust);
 
 #[test]
 fn a_transform_in_python_aggregates_what_an_exporter_delivers() {
+    aggregates("python");
+}
+
+#[test]
+fn a_transform_in_rust_aggregates_what_an_exporter_delivers() {
+    aggregates("rust");
+}
+
+#[test]
+fn a_transform_in_python_keeps_the_contract() {
+    transform_keeps_the_contract("python");
+}
+
+#[test]
+fn a_transform_in_rust_keeps_the_contract() {
+    transform_keeps_the_contract("rust");
+}
+
+/// The conformance kit finds nothing against the transform of a language.
+fn transform_keeps_the_contract(language: &str) {
+    let reading = r#"{"sensor":"a","value":{{number}}}"#;
+    finds_nothing(language, "transform", &["--payload", reading]);
+}
+
+fn aggregates(language: &str) {
     let sink = HttpSink::scripted(|_, _| HttpAnswer::status(200));
     let (exporter, transform) = (
-        compiled("python", "exporter"),
-        compiled("python", "transform"),
+        compiled(language, "exporter"),
+        compiled(language, "transform"),
     );
     let endpoint = sink.endpoint();
     let config = format!(
@@ -153,23 +179,26 @@ fn compiled(language: &str, kind: &str) -> String {
 
 /// The conformance kit finds nothing against the exporter and the producer of a language.
 fn keeps_the_contract(language: &str) {
+    finds_nothing(language, "exporter", &[]);
+    let producing = ["--", "--stream", "readings", "--interval-ms", "100"];
+    finds_nothing(language, "producer", &producing);
+}
+
+fn finds_nothing(language: &str, kind: &str, more: &[&str]) {
     let folder = TempDir::new().unwrap();
     let config = format!("plugins.cache = {:?}\n", target().join("native-code"));
     std::fs::write(folder.path().join("millstream.toml"), config).unwrap();
-    let producing = ["--", "--stream", "readings", "--interval-ms", "100"];
-    for (kind, more) in [("exporter", &[][..]), ("producer", &producing)] {
-        let component = components().join(format!("{}.wasm", compiled(language, kind)));
-        let tested = millstream()
-            .current_dir(folder.path())
-            .args(["plugin", "test"])
-            .arg(component)
-            .args(["--batches", "120", "--run-for", "10s"])
-            .args(more)
-            .output()
-            .unwrap();
-        let found = String::from_utf8_lossy(&tested.stdout);
-        assert!(tested.status.success(), "{language}-{kind}:\n{found}");
-    }
+    let component = components().join(format!("{}.wasm", compiled(language, kind)));
+    let tested = millstream()
+        .current_dir(folder.path())
+        .args(["plugin", "test"])
+        .arg(component)
+        .args(["--batches", "120", "--run-for", "10s"])
+        .args(more)
+        .output()
+        .unwrap();
+    let found = String::from_utf8_lossy(&tested.stdout);
+    assert!(tested.status.success(), "{language}-{kind}:\n{found}");
 }
 
 /// A host whose stream `s` is exported.

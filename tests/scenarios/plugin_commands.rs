@@ -13,6 +13,9 @@ fn run(folder: &Path, args: &[&str]) -> Output {
     millstream()
         .current_dir(folder)
         .env("XDG_CACHE_HOME", target().join("cache-of-authors"))
+        // Libraries of new projects are compiled once for all of them.
+        .env("CARGO_BUILD_BUILD_DIR", target().join("new-projects"))
+        .env_remove("CARGO_TARGET_DIR")
         .args(args)
         .stdin(Stdio::null())
         .output()
@@ -300,62 +303,40 @@ fn a_producer_is_added_as_one() {
     );
 }
 
-/// A new project in Rust, whose libraries are those of this repository and are built once.
+/// A new project in Rust.
 fn new_project(folder: &Path, kind: &str, name: &str) -> PathBuf {
     let shown = printed(&run(folder, &["new", kind, name, "--lang", "rust"]));
     assert!(shown.contains("millstream plugin build"), "{shown}");
     let project = folder.join(name);
     std::fs::copy(repository().join("Cargo.lock"), project.join("Cargo.lock")).unwrap();
-    let built = target().join("new-projects").join(kind);
-    std::fs::create_dir_all(&built).unwrap();
-    std::os::unix::fs::symlink(built, project.join("target")).unwrap();
     project
 }
 
 #[test]
-fn a_new_exporter_in_rust_builds_and_keeps_the_contract() {
+fn a_new_transform_in_rust_builds_and_says_how_its_own_tests_are_run() {
     let folder = TempDir::new().unwrap();
-    let project = new_project(folder.path(), "exporter", "my-sink");
+    let project = new_project(folder.path(), "transform", "my-means");
     let built = printed(&run(&project, &["plugin", "build"]));
-    assert!(
-        built.contains("now: millstream plugin test my-sink.wasm"),
-        "{built}"
-    );
-    let tested = run(
-        &project,
-        &[
-            "plugin",
-            "test",
-            "my-sink.wasm",
-            "--batches",
-            "300",
-            "--json",
-        ],
-    );
-    printed(&tested);
-    assert_eq!(checks(&tested, "holds").len(), 20, "{}", said(&tested));
-    // Its own tests run without a host.
-    let tests = Command::new("cargo")
-        .arg("test")
-        .current_dir(&project)
-        .output()
-        .unwrap();
-    assert!(tests.status.success(), "{}", said(&tests));
-}
-
-#[test]
-fn a_new_producer_in_rust_builds_and_keeps_the_contract() {
-    let folder = TempDir::new().unwrap();
-    let project = new_project(folder.path(), "producer", "my-readings");
-    printed(&run(&project, &["plugin", "build"]));
-    let test = ["plugin", "test", "my-readings.wasm", "--run-for", "5s"];
-    let tested = run(&project, &[&test[..], &["--", "readings", "20"]].concat());
-    assert!(printed(&tested).contains("everything holds: 3 checks, 0 not applicable"));
+    for expected in [
+        "kind        transform",
+        "its own tests: cargo test",
+        "now: millstream plugin test my-means.wasm",
+    ] {
+        assert!(built.contains(expected), "{built}");
+    }
     // A folder that is there is left alone.
-    let again = run(
-        folder.path(),
-        &["new", "producer", "my-readings", "--lang", "rust"],
-    );
+    let again = ["new", "transform", "my-means", "--lang", "rust"];
+    let again = run(folder.path(), &again);
     assert_eq!(again.status.code(), Some(1));
     assert!(said(&again).contains("--folder"), "{}", said(&again));
+    // And a language without a template is told what to do.
+    let other = ["new", "transform", "other", "--lang", "go"];
+    let other = run(folder.path(), &other);
+    assert_eq!(other.status.code(), Some(1));
+    assert!(
+        said(&other).contains("wit/transform.wit"),
+        "{}",
+        said(&other)
+    );
+    assert!(!folder.path().join("other").exists());
 }

@@ -1,8 +1,7 @@
-//! Plugins in other languages than Rust: what `millstream new` writes, built as its reader builds it.
+//! Plugins as their authors make them: what `millstream new` writes, built as its reader builds it.
 //!
-//! Each template of `components/templates` becomes the project `LANG-KIND` in `target/languages`, with the
-//! contract, and is built by the command of its own `millstream-plugin.toml`. The component lands in
-//! `target/components`.
+//! Each template becomes the project `LANG-KIND` in `target/languages`, and is built by the command of its own
+//! `millstream-plugin.toml`. The component lands in `target/components`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,12 +12,12 @@ use anyhow::{Context, Result, anyhow};
 
 use crate::process::{output, say, step};
 use crate::toolchains::Toolchains;
-use crate::workspace::{components, root, target};
+use crate::workspace::{components, millstream, target};
 
-const LANGUAGES: [&str; 4] = ["c", "go", "javascript", "python"];
+const LANGUAGES: [&str; 5] = ["c", "go", "javascript", "python", "rust"];
 /// What there is a template for in every language, and what only in some.
 const KINDS: [&str; 2] = ["exporter", "producer"];
-const MORE: [(&str, &str); 1] = [("python", "transform")];
+const MORE: [(&str, &str); 2] = [("python", "transform"), ("rust", "transform")];
 const MANIFEST: &str = "millstream-plugin.toml";
 
 /// A project as a template makes it.
@@ -37,7 +36,7 @@ pub(crate) fn build() -> Result<()> {
         return Ok(());
     }
     let toolchains = Toolchains::install()?;
-    step("building plugins in other languages");
+    step("building what `millstream new` writes, in every language");
     std::fs::create_dir_all(components())?;
     // Their tools use one processor each.
     at_once(&projects, |project| match project.is_built() {
@@ -89,24 +88,21 @@ fn projects() -> Result<Vec<Project>> {
 }
 
 impl Project {
+    /// Lets `millstream new` write the project, beside the one that was built before.
     fn read(language: &'static str, kind: &str) -> Result<Self> {
         let name = format!("{language}-{kind}");
-        let sources = [
-            (format!("components/templates/{language}/{kind}"), ""),
-            ("wit".to_owned(), "wit"),
-            ("components/wasi".to_owned(), "wit/deps"),
-        ];
-        let contract = contract_version()?;
-        let filled = |text: &str| fill(text, &name, &contract);
+        let new = Self::new_folder(&name);
+        let _ = std::fs::remove_dir_all(&new);
+        output(
+            Command::new(millstream())
+                .args(["new", kind, &name, "--lang", language, "--folder"])
+                .arg(&new),
+        )?;
         let mut files = BTreeMap::new();
-        for (folder, within) in sources {
-            let folder = root().join(folder);
-            for path in files_in(&folder)? {
-                let text = std::fs::read_to_string(&path)
-                    .with_context(|| format!("cannot read {}", path.display()))?;
-                let path = Path::new(within).join(path.strip_prefix(&folder)?);
-                files.insert(filled(&path.to_string_lossy()).into(), filled(&text));
-            }
+        for path in files_in(&new)? {
+            let text = std::fs::read_to_string(&path)
+                .with_context(|| format!("cannot read {}", path.display()))?;
+            files.insert(path.strip_prefix(&new)?.to_owned(), text);
         }
         let manifest = files
             .get(Path::new(MANIFEST))
@@ -120,6 +116,10 @@ impl Project {
             files,
             manifest,
         })
+    }
+
+    fn new_folder(name: &str) -> PathBuf {
+        target().join("languages").join("new").join(name)
     }
 
     fn folder(&self) -> PathBuf {
@@ -150,12 +150,8 @@ impl Project {
         let started = Instant::now();
         let folder = self.folder();
         let _ = std::fs::remove_dir_all(&folder);
-        for (path, text) in &self.files {
-            let path = folder.join(path);
-            std::fs::create_dir_all(path.parent().unwrap_or(&folder))?;
-            std::fs::write(&path, text)
-                .with_context(|| format!("cannot write {}", path.display()))?;
-        }
+        std::fs::rename(Self::new_folder(&self.name), &folder)
+            .with_context(|| format!("cannot write {}", folder.display()))?;
         toolchains.furnish(self.language, &folder)?;
         for command in self.setup() {
             self.run(&command, toolchains)?;
@@ -209,7 +205,9 @@ impl Project {
                 .arg(program)
                 .args(args)
                 .current_dir(self.folder())
-                .env("PATH", toolchains.path()?),
+                .envs(toolchains.environment()?)
+                // What is built lands in the project.
+                .env_remove("CARGO_TARGET_DIR"),
         )
         .with_context(|| self.name.clone())?;
         Ok(())
@@ -222,43 +220,16 @@ fn words(list: &toml::Value) -> Vec<String> {
         .collect()
 }
 
-/// The version of the contract, as its package has it.
-fn contract_version() -> Result<String> {
-    let types = std::fs::read_to_string(root().join("wit/types.wit"))?;
-    let version = types
-        .lines()
-        .find_map(|line| line.strip_prefix("package millstream:plugin@"));
-    let version = version.context("wit/types.wit names no package")?;
-    Ok(version.trim_end_matches(';').to_owned())
-}
-
-/// What `millstream new` puts where a template has a place for it.
-fn fill(text: &str, name: &str, contract: &str) -> String {
-    let camel: String = name
-        .split('-')
-        .map(|word| {
-            let (first, rest) = word.split_at(1);
-            first.to_ascii_uppercase() + rest
-        })
-        .collect();
-    text.replace("{{name}}", name)
-        .replace("{{snake}}", &name.replace('-', "_"))
-        .replace("{{Camel}}", &camel)
-        .replace("{{contract}}", contract)
-}
-
-/// All files below a folder. What a tool left behind where somebody tried a template out in its place is
-/// no text of it.
+/// All files below a folder.
 fn files_in(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries =
         std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
     let mut found = Vec::new();
     for entry in entries {
         let path = entry?.path();
-        match path.file_name().and_then(|name| name.to_str()) {
-            Some("node_modules" | ".venv" | "__pycache__" | "stubs" | "gen") => {}
-            _ if path.is_dir() => found.extend(files_in(&path)?),
-            _ => found.push(path),
+        match path.is_dir() {
+            true => found.extend(files_in(&path)?),
+            false => found.push(path),
         }
     }
     Ok(found)

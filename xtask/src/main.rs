@@ -31,7 +31,7 @@ struct Cli {
 enum Command {
     /// Build the host and the components; plugins land in target/plugins
     Build,
-    /// Build plugins in Python, JavaScript, C and Go from their templates, into target/components
+    /// Build plugins in every language from what `millstream new` writes, into target/components
     Languages,
     /// See it work: a producer component, a stream, the file plugin; about fifteen seconds
     Demo(demo::Demo),
@@ -49,7 +49,10 @@ fn main() -> anyhow::Result<()> {
             build::host()?;
             build::guests()
         }
-        Command::Languages => languages::build(),
+        Command::Languages => {
+            build::host()?;
+            languages::build()
+        }
         Command::Demo(demo) => demo.run(),
         Command::Test(test) => test.run(),
         Command::Bench(bench) => bench.run(),

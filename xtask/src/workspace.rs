@@ -31,7 +31,7 @@ pub(crate) fn hostile() -> PathBuf {
     target().join("hostile")
 }
 
-/// The components in other languages than Rust.
+/// The components that templates make, in every language.
 pub(crate) fn components() -> PathBuf {
     target().join("components")
 }

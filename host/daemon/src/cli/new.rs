@@ -32,16 +32,21 @@ pub(super) struct New {
 }
 
 const AFTER_HELP: &str = "\
-An exporter carries messages of a stream to a destination; a producer makes messages; a transform
-changes them in between. All are WebAssembly components, in any language that compiles to them:
+A plugin is a WebAssembly component. From nothing to one that runs:
   millstream new exporter my-sink --lang python
   cd my-sink
-  millstream plugin build                  run the language's own tool
-  millstream plugin test my-sink.wasm      see whether it keeps the contract
-  millstream plugin add my-sink.wasm       put it into a host's folder of plugins
+  millstream plugin build               run the language's own tool
+  millstream plugin test my-sink.wasm   see whether it keeps the contract
+  cd ..                                 to where the host's millstream.toml is
+  millstream plugin add my-sink/my-sink.wasm --grant hosts=http://127.0.0.1:8090
 
-The project has the contract in wit/, with the packages of WASI that it may take: whatever tool reads
-WIT can build it, without this program.";
+Exporters and producers can be written in each language. For transforms there
+are templates in Rust and Python; in the others, wit/transform.wit of any
+project is the contract to write one from.
+
+The project's README says what its files are. The contract is in wit/, with
+the packages of WASI that a plugin may take: whatever tool reads WIT can build
+it, without this program.";
 
 /// What a project becomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
@@ -150,12 +155,13 @@ impl New {
         }
         output::line(format!(
             "wrote {}, {} in {} files; now:\n  cd {}\n  millstream plugin build\n  millstream plugin test \
-             {}.wasm",
+             {}.wasm\n{} says what its files are, and what a host needs to run it",
             folder.display(),
             self.kind,
             files.len(),
             folder.display(),
-            self.name.0
+            self.name.0,
+            folder.join("README.md").display()
         ));
         Ok(())
     }
@@ -165,17 +171,31 @@ impl New {
         let place = format!("{}/{}", self.lang.folder(), self.kind);
         let template: Vec<_> = template(&place).collect();
         if template.is_empty() {
-            return Err(format!(
-                "there is no template for {} {} yet; there are {}",
-                self.kind,
-                self.lang.folder(),
-                places().join(", ")
-            ));
+            return Err(self.missing());
         }
         let own = template
             .into_iter()
             .map(|(path, text)| (self.name.fill(path).into(), self.name.fill(text)));
         Ok(own.chain(contract()).collect())
+    }
+
+    /// That there is no template, and what to do instead.
+    fn missing(&self) -> String {
+        let wanted = format!("/{}", self.kind);
+        let places = places();
+        let langs: Vec<_> = places
+            .iter()
+            .filter_map(|place| place.strip_suffix(&wanted))
+            .collect();
+        format!(
+            "there is no template for a {kind} in {lang}, only in {langs}; take one of these with --lang, or \
+             begin with `millstream new exporter {name} --lang {lang}` and implement the world of \
+             wit/{kind}.wit in its place",
+            kind = self.kind,
+            lang = self.lang.folder(),
+            langs = langs.join(" and "),
+            name = self.name.0,
+        )
     }
 }
 
@@ -247,6 +267,22 @@ mod tests {
             assert!(wrong.parse::<ProjectName>().is_err(), "{wrong}");
         }
         assert_eq!(name("s3-like").0, "s3-like");
+    }
+
+    #[test]
+    fn a_transform_in_a_language_without_a_template_comes_with_the_way_to_write_one() {
+        let new = New {
+            kind: Kind::Transform,
+            name: name("my-means"),
+            lang: Lang::Go,
+            folder: None,
+        };
+        assert_eq!(
+            new.files().unwrap_err(),
+            "there is no template for a transform in go, only in python and rust; take one of these with \
+             --lang, or begin with `millstream new exporter my-means --lang go` and implement the world of \
+             wit/transform.wit in its place"
+        );
     }
 
     #[test]

@@ -36,6 +36,13 @@ impl Config {
         }
         Ok(Self { url: url.into() })
     }
+
+    /// Scheme, host and port of the address: what an operator grants.
+    pub fn origin(&self) -> &str {
+        let host = self.url.find("://").map_or(0, |at| at + "://".len());
+        let end = self.url[host..].find(['/', '?', '#']);
+        end.map_or(&self.url, |end| &self.url[..host + end])
+    }
 }
 
 #[cfg(test)]
@@ -46,6 +53,7 @@ mod tests {
     fn an_address_is_taken() {
         let config = Config::parse(r#"{"url": "https://example.com/in"}"#).unwrap();
         assert_eq!(config.url, "https://example.com/in");
+        assert_eq!(config.origin(), "https://example.com");
     }
 
     #[test]

@@ -92,8 +92,8 @@ fn post(config: &Config, body: Vec<u8>) -> Result<Option<String>, ExportError> {
         wstd::runtime::block_on(send(&config.url, body)).map_err(|error| {
             match error.downcast_ref::<ErrorCode>() {
                 Some(ErrorCode::HttpRequestDenied) => ExportError::Denied(format!(
-                    "The host of {} is not granted: put it into `hosts`.",
-                    config.url
+                    "Put \"{}\" into `hosts` of the grants.",
+                    config.origin()
                 )),
                 _ => ExportError::Unavailable(Failure {
                     reason: format!("{}: {error}.", config.url),

@@ -31,16 +31,19 @@ pub(in crate::cli) struct Add {
 }
 
 const AFTER_HELP: &str = "\
-A plugin reaches only what the configuration grants it. This command shows what it asks for, asks whether
-that is granted, copies the file into the plugins folder, and writes [plugin.NAME.grants] into
-millstream.toml, where the rest stays as it is. Where nobody can be asked, say it on the command line:
+A plugin reaches only what the configuration grants it. This command shows what
+it asks for, asks whether that is granted, copies the file into the plugins
+folder, and writes [plugin.NAME.grants], or the [[producer]], into
+millstream.toml, where the rest stays as it is. Where nobody can be asked, say
+it on the command line:
   millstream plugin add my-sink.wasm --grant hosts=https://ingest.example.com
   millstream plugin add my-files.wasm --grant folders=out:/out:write
-  millstream plugin add my-sink.wasm --yes
+  millstream plugin add my-readings.wasm --grant append=readings
+  millstream plugin add my-means.wasm --yes
 
-KEY is hosts, private-hosts, addresses, private-addresses, aws-services, folders, append, read, secrets
-or readable-secrets. Grants that are there already stay. A host that runs reads them when it is started
-again.";
+KEY is hosts, private-hosts, addresses, private-addresses, aws-services,
+folders, append, read, secrets or readable-secrets. Grants that are there
+already stay. A host that runs reads them when it is started again.";
 
 impl Add {
     /// `file` is the configuration's, if the command line names one.

@@ -31,9 +31,12 @@ pub(in crate::cli) struct Build {
 }
 
 const AFTER_HELP: &str = "\
-What is run stands in the project's millstream-plugin.toml: `command`, and once before it the commands
-of `setup`. Tools are looked for in node_modules/.bin and .venv/bin of the project, and in the PATH. What
-comes out is looked at: it has to be a component of this program's contract.";
+What is run stands in the project's millstream-plugin.toml: the `command` of
+[build], and once before it the commands of `setup`. Tools are looked for in
+node_modules/.bin and .venv/bin of the project, and in the PATH. What comes out
+becomes NAME.wasm in the project's folder, and is looked at: it has to be a
+component of this program's contract. The project's own tests are not run; the
+end of the output says how.";
 
 /// `millstream-plugin.toml`
 #[derive(Debug, Deserialize)]
@@ -110,9 +113,9 @@ impl Build {
         let (component, description) = (loaded.component, loaded.description);
         if kind(&component) != project.kind.to_string() {
             let reason = format!(
-                "{wasm} is an {}, and {PROJECT} says that it is to be a {}",
-                kind(&component),
-                project.kind
+                "{PROJECT} says that {wasm} is to be of the kind {}, and it is of the kind {}",
+                project.kind,
+                kind(&component)
             );
             return Err(reason.into());
         }

@@ -49,14 +49,15 @@ pub(super) enum PluginCommand {
 
 const AFTER_HELP: &str = "\
 To use a plugin:
-  millstream plugin inspect sink.wasm      see what it is and what it asks for
-  millstream plugin add sink.wasm          put it into the plugins folder, with what it is granted
+  millstream plugin inspect sink.wasm   see what it is and what it asks for
+  millstream plugin add sink.wasm       put it into the plugins folder, with
+                                        what it is granted
 
-To write one:
+To write one, in Rust, Python, JavaScript, C or Go:
   millstream new exporter my-sink --lang rust
   cd my-sink
-  millstream plugin build                  or the tool itself, as its README says
-  millstream plugin test my-sink.wasm      see what of the contract holds";
+  millstream plugin build               or the tool itself, as its README says
+  millstream plugin test my-sink.wasm   see what of the contract holds";
 
 impl PluginCommand {
     /// `file` is the configuration's, if the command line names one.

@@ -18,7 +18,7 @@ use crate::plugins::Plugins;
 pub(in crate::cli) struct Test {
     /// The path of a file, or its name in the plugins folder
     plugin: String,
-    /// The configuration of the exporter, as JSON; in it {{sink}} stands for the kit's HTTP server
+    /// The configuration of the exporter or transform, as JSON; in it {{sink}} stands for the kit's HTTP server
     #[arg(long, value_name = "JSON", value_parser = object)]
     with: Option<Map<String, Value>>,
     /// The same from a file
@@ -51,18 +51,26 @@ pub(in crate::cli) struct Test {
 }
 
 const AFTER_HELP: &str = "\
-The kit opens an exporter with a configuration that it makes from the exporter's schema, in which each
-address becomes that of an HTTP server of the kit's own, on the loopback interface. Where it cannot know
-what a key takes, give the configuration:
-  millstream plugin test my-sink.wasm --with '{\"url\": \"{{sink}}/ingest\", \"table\": \"t\"}'
+The kit opens an exporter with a configuration that it makes from the exporter's
+schema, in which each address becomes that of an HTTP server of the kit's own,
+on the loopback interface. Where it cannot know what a key takes, give the
+configuration:
+  millstream plugin test my-sink.wasm --with '{\"url\": \"{{sink}}/\", \"id\": 7}'
 
-Then it looks at the description and the schema, at how wrong configurations are refused, at batches of
-every kind, at what happens when that server is slow, fails or says nothing, at the memory, and at the
-time that a call takes. A producer is run for a while and asked to end:
+Then it looks at the description and the schema, at how wrong configurations
+are refused, at batches of every kind, at what happens when that server is slow,
+fails or says nothing, at the memory, and at the time that a call takes.
+
+A transform is handed batches likewise; if it takes only messages of one form,
+say which:
+  millstream plugin test my-means.wasm --payload '{\"value\": {{number}}}'
+
+A producer is run for a while and asked to end; its arguments stand behind --:
   millstream plugin test my-readings.wasm -- --stream readings
 
-A check holds, does not hold, or is not applicable, such as those of the HTTP server for an exporter that
-does not use it. The command ends with 0 only if nothing was found that does not hold.";
+A check holds, does not hold, or is not applicable, such as those of the HTTP
+server for an exporter that does not use it. The command ends with 0 only if
+nothing was found that does not hold.";
 
 fn object(text: &str) -> Result<Map<String, Value>, String> {
     serde_json::from_str(text).map_err(|error| format!("this is no JSON object: {error}"))
