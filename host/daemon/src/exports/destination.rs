@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::ExportSettings;
 use super::transforms::{FollowedTransform, Transform, TransformedDestination};
+use crate::config::TransformStep;
 use crate::plugins::{Plugins, Standing, VersionId};
 use crate::stream_access::StoreAccess;
 
@@ -30,6 +31,9 @@ pub(super) trait Destinations: Send + Sync {
 
     /// How a plugin stands, from now on: which version [`Self::open`] would open, or why none.
     fn follow(&self, plugin: &str) -> watch::Receiver<Standing>;
+
+    /// The same for each transform that the messages of an export go through.
+    fn follow_transforms(&self, settings: &ExportSettings) -> Vec<watch::Receiver<Standing>>;
 
     /// Whether a plugin wants to be told of messages that are not exported.
     ///
@@ -82,17 +86,22 @@ pub(super) struct PluginDestinations {
 }
 
 impl PluginDestinations {
-    /// Opens the transforms of an export: its own, or those of all exports to its plugin.
+    /// The transforms of an export: its own, or those of all exports to its plugin.
+    fn steps<'a>(&'a self, settings: &'a ExportSettings) -> &'a [TransformStep] {
+        match settings.transforms.as_slice() {
+            [] => self.plugins.transforms(&settings.plugin),
+            own => own,
+        }
+    }
+
+    /// Opens the transforms of an export.
     async fn transforms(
         &self,
         stream: &str,
         identifier: &str,
         settings: &ExportSettings,
     ) -> Result<Vec<Box<dyn Transform>>, String> {
-        let steps = match settings.transforms.as_slice() {
-            [] => self.plugins.transforms(&settings.plugin),
-            own => own,
-        };
+        let steps = self.steps(settings);
         let mut opened: Vec<Box<dyn Transform>> = Vec::with_capacity(steps.len());
         for step in steps {
             let (plugins, streams) = (&self.plugins, StoreAccess::shared(&self.store));
@@ -155,6 +164,13 @@ impl Destinations for PluginDestinations {
 
     fn follow(&self, plugin: &str) -> watch::Receiver<Standing> {
         self.plugins.follow(plugin)
+    }
+
+    fn follow_transforms(&self, settings: &ExportSettings) -> Vec<watch::Receiver<Standing>> {
+        let steps = self.steps(settings).iter();
+        steps
+            .map(|step| self.plugins.follow(&step.plugin))
+            .collect()
     }
 
     fn cancels<'a>(&'a self, plugin: &'a str) -> BoxFuture<'a, Result<bool, String>> {

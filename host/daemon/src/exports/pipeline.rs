@@ -55,6 +55,8 @@ pub(super) struct Pipeline {
     stop: watch::Receiver<bool>,
     /// Which version of the plugin is to be used.
     standing: watch::Receiver<Standing>,
+    /// The same of the transforms before it, which follow their files themselves: news of one ends a pause.
+    transforms: Vec<watch::Receiver<Standing>>,
     /// A version that is to be used, and is not.
     passed_over: Option<PassedOver>,
 }
@@ -107,6 +109,7 @@ impl Pipeline {
         });
         let lane = shared.lanes.of(&progress.stream, &progress.export);
         let standing = shared.destinations.follow(&settings.plugin);
+        let transforms = shared.destinations.follow_transforms(&settings);
         Self {
             shared,
             settings,
@@ -115,6 +118,7 @@ impl Pipeline {
             lane,
             stop,
             standing,
+            transforms,
             passed_over: None,
         }
     }

@@ -4,7 +4,9 @@
 //! is opened between two calls and under the lane of the export, never beside a call: two instances that
 //! work for one export at once could spoil what they share, such as a file that both append to.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use super::super::batch::BatchRule;
@@ -29,6 +31,7 @@ impl Pipeline {
         let (shown, mut has_failed) = (self.progress.shown(), false);
         loop {
             self.standing.mark_unchanged();
+            self.mark_transforms_seen();
             match self.unless_stopped(self.try_open()).await? {
                 Ok(opened) => {
                     if has_failed {
@@ -59,6 +62,7 @@ impl Pipeline {
         in_hand: Option<&Settling>,
     ) -> Result<(), Stopped> {
         let mut before = None;
+        self.mark_transforms_seen();
         loop {
             let offer = self.standing.borrow_and_update().offer.clone();
             match offer {
@@ -176,17 +180,36 @@ impl Pipeline {
         BatchRule::new(opened.limits, self.settings.batch_size, linger)
     }
 
-    /// Waits for something; none if the plugin comes to stand in another way first.
+    fn mark_transforms_seen(&mut self) {
+        for transform in &mut self.transforms {
+            transform.mark_unchanged();
+        }
+    }
+
+    /// Waits for something; none if the plugin, or a transform before it, comes to stand in another way
+    /// first.
     pub(super) async fn unless_news<T>(
         &self,
         wanted: impl Future<Output = T>,
     ) -> Result<Option<T>, Stopped> {
-        let mut standing = self.standing.clone();
+        let mut followed = self.transforms.clone();
+        followed.push(self.standing.clone());
+        let news = followed
+            .iter_mut()
+            .map(|standing| Box::pin(changed(standing)));
+        let mut news: Vec<_> = news.collect();
+        let news = poll_fn(|context| {
+            let mut news = news.iter_mut();
+            match news.any(|one| one.as_mut().poll(context).is_ready()) {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            }
+        });
         self.unless_stopped(async {
             tokio::select! {
                 biased;
                 found = wanted => Some(found),
-                () = changed(&mut standing) => None,
+                () = news => None,
             }
         })
         .await

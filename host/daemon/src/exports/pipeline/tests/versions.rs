@@ -65,6 +65,18 @@ async fn a_batch_that_fails_is_handed_to_the_new_version_without_waiting_for_its
 }
 
 #[tokio::test]
+async fn news_of_a_transform_end_the_pause_of_a_batch_that_failed() {
+    let mut exports = exports(10).await;
+    exports.call().await.fail(unavailable(Some(LONGEST)));
+    exports.time.next_alarm().await;
+    let transform = &exports.versions.transform;
+    transform.send_modify(|standing| standing.offer = Offer::Version(version("2")));
+    let call = exports.call().await;
+    assert_eq!(call.numbers, numbers(0..10));
+    call.deliver();
+}
+
+#[tokio::test]
 async fn what_was_remembered_goes_to_the_new_version_between_two_steps() {
     let mut exports = exports(10).await;
     exports.call().await.step(b"half");
