@@ -15,6 +15,7 @@ mod crash;
 mod dead_letters;
 mod environment;
 mod examples;
+mod exporting;
 mod exports;
 mod file_export;
 mod hostile;

@@ -8,34 +8,21 @@ use millstream_protocol::response::Success;
 use millstream_tests::{Host, HttpAnswer, HttpRequest, HttpSink, RawClient, eventually};
 use serde_json::Value;
 
+use crate::exporting;
+
 /// A server that takes everything, and a configuration whose exports go there through `json-fields`.
 fn config(sink: &HttpSink, step: &str) -> String {
     let endpoint = sink.endpoint();
-    format!(
-        r#"[exports]
-linger = "10ms"
-retry-first = "20ms"
-retry-longest = "200ms"
-
-[http]
-listen = "127.0.0.1:0"
-
-[plugin.http.grants]
-hosts = ["{endpoint}"]
-
-[[stream]]
-name = "dead"
-
-[[stream]]
-name = "s"
-[[stream.export]]
+    let export = format!(
+        r#"[[stream.export]]
 identifier = "e"
 plugin = "http"
 dead-letters = "dead"
 transforms = [{{ {step} }}]
 config = {{ uri = "{endpoint}/in", exportFormat = "RAW_NOT_BATCHED" }}
 "#
-    )
+    );
+    exporting::config(&endpoint, &export)
 }
 
 fn sink() -> HttpSink {
@@ -43,13 +30,7 @@ fn sink() -> HttpSink {
 }
 
 fn append(host: &Host, payloads: impl IntoIterator<Item = String>) {
-    let mut client = RawClient::connect(host.port());
-    for payload in payloads {
-        let name = "s".parse().unwrap();
-        let payload = payload.into();
-        let response = client.call("a", Call::Append { name, payload });
-        assert!(response.outcome.is_ok(), "{response:?}");
-    }
+    exporting::append(host, "s", payloads);
 }
 
 fn reading(number: u64) -> String {

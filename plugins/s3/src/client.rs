@@ -17,8 +17,9 @@ use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use md5::{Digest, Md5};
+use millstream_aws::endpoint::Variant;
 
-use crate::config::Service;
+use crate::config::Settings;
 use crate::service::{Fault, Object, ObjectStore, Part};
 use transport::Transport;
 
@@ -37,15 +38,14 @@ impl Client {
     /// # Errors
     ///
     /// A sentence, if there is no way to the network.
-    pub(crate) fn new(service: &Service) -> Result<Self, String> {
+    pub(crate) fn new(settings: &Settings) -> Result<Self, String> {
         let transport = Transport::new()?;
+        let region = settings.place.region().as_str();
         let config = aws_sdk_s3::Config::builder()
             .behavior_version(BehaviorVersion::latest())
-            .region(Region::new(service.region.clone()))
+            .region(Region::new(region.to_owned()))
             .allow_no_auth()
-            .force_path_style(service.force_path_style)
-            .use_fips(service.use_fips)
-            .use_dual_stack(service.use_dual_stack)
+            .force_path_style(settings.force_path_style)
             // It would fetch credentials of its own for a session.
             .disable_s3_express_session_auth(true)
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
@@ -55,14 +55,18 @@ impl Client {
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             // The host has time limits of its own, which leave out what a request waits for bandwidth.
             .timeout_config(TimeoutConfig::disabled());
-        let mut config = transport.configure(config);
-        if let Some(endpoint) = &service.endpoint {
-            config = config.endpoint_url(endpoint);
-        }
+        let config = transport.configure(config);
+        let config = match settings.place.endpoint() {
+            Some(endpoint) => config.endpoint_url(endpoint.url()),
+            None => {
+                let Variant { fips, dual_stack } = settings.place.variant();
+                config.use_fips(fips).use_dual_stack(dual_stack)
+            }
+        };
         Ok(Self {
             client: aws_sdk_s3::Client::from_conf(config.build()),
             transport,
-            sign: format!("s3/{}", service.region),
+            sign: format!("s3/{region}"),
         })
     }
 }

@@ -1,6 +1,9 @@
 //! The configuration: what an SDK or the host's file says, and what the rest of the crate works with.
 
+use millstream_aws::endpoint::Variant;
+use millstream_aws::{Place, Region};
 use millstream_plugin::ConfigError;
+use millstream_plugin::http::Address;
 use serde::Deserialize;
 
 use crate::parts::{LEAST_PART_BYTES, MAX_BODY_BYTES};
@@ -11,7 +14,7 @@ use crate::status::MaxLevel;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Config {
     region: Option<Region>,
-    endpoint: Option<Endpoint>,
+    endpoint: Option<Address>,
     #[serde(default)]
     force_path_style: bool,
     #[serde(default)]
@@ -37,7 +40,9 @@ struct StatusConfig {
 /// A configuration that was checked as a whole.
 #[derive(Debug)]
 pub(crate) struct Settings {
-    pub(crate) service: Service,
+    pub(crate) place: Place,
+    /// Whether the bucket stands in the path and not in the name of the host.
+    pub(crate) force_path_style: bool,
     /// The largest file that goes in one piece, in bytes.
     pub(crate) threshold_bytes: u64,
     /// The least size of a part, in bytes.
@@ -46,79 +51,22 @@ pub(crate) struct Settings {
     pub(crate) status_stream: Option<String>,
 }
 
-/// Which S3.
-#[derive(Debug)]
-pub(crate) struct Service {
-    pub(crate) region: String,
-    pub(crate) endpoint: Option<String>,
-    pub(crate) force_path_style: bool,
-    pub(crate) use_fips: bool,
-    pub(crate) use_dual_stack: bool,
-}
-
 impl TryFrom<Config> for Settings {
     type Error = ConfigError;
 
     fn try_from(config: Config) -> Result<Self, ConfigError> {
-        let region = config.region.ok_or_else(|| {
-            ConfigError::field(
-                "region",
-                "The AWS Region is missing; set it for all exports with \
-                 `config.region = \"eu-central-1\"` under `[plugin.s3]`, or for this export alone.",
-            )
-        })?;
+        let variant = Variant {
+            fips: config.use_fips,
+            dual_stack: config.use_dual_stack,
+        };
         Ok(Self {
-            service: Service {
-                region: region.0,
-                endpoint: config.endpoint.map(|endpoint| endpoint.0),
-                force_path_style: config.force_path_style,
-                use_fips: config.use_fips,
-                use_dual_stack: config.use_dual_stack,
-            },
+            place: Place::new("s3", config.region, config.endpoint, variant)?,
+            force_path_style: config.force_path_style,
             threshold_bytes: config.size_threshold_for_multipart_upload_bytes.0,
             least_part_bytes: config.min_part_size_bytes.0,
             status_level: config.status_config.status_level,
             status_stream: config.status_config.status_stream_name.map(|name| name.0),
         })
-    }
-}
-
-/// An AWS Region. It becomes a part of a host name and of a header, so it is checked for its shape.
-#[derive(Debug, Deserialize)]
-#[serde(try_from = "String")]
-struct Region(String);
-
-impl TryFrom<String> for Region {
-    type Error = String;
-
-    fn try_from(region: String) -> Result<Self, String> {
-        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        if (1..=63).contains(&region.len()) && region.bytes().all(allowed) {
-            Ok(Self(region))
-        } else {
-            Err("an AWS Region looks like `eu-central-1`".to_owned())
-        }
-    }
-}
-
-/// The address of a service that speaks the S3 API.
-#[derive(Debug, Deserialize)]
-#[serde(try_from = "String")]
-struct Endpoint(String);
-
-impl TryFrom<String> for Endpoint {
-    type Error = String;
-
-    fn try_from(url: String) -> Result<Self, String> {
-        let rest = url
-            .strip_prefix("https://")
-            .or_else(|| url.strip_prefix("http://"));
-        match rest {
-            Some(rest) if !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_graphic()) => {
-                Ok(Self(url))
-            }
-            _ => Err("an endpoint looks like `https://host` or `http://host:port`".to_owned()),
-        }
     }
 }
 
@@ -185,7 +133,7 @@ mod tests {
     #[test]
     fn a_region_is_enough() {
         let settings = settings(r#"{"region": "eu-central-1"}"#).unwrap();
-        assert_eq!(settings.service.region, "eu-central-1");
+        assert_eq!(settings.place.region().as_str(), "eu-central-1");
         assert_eq!(settings.threshold_bytes, 5 << 20);
         assert_eq!(settings.least_part_bytes, 5 << 20);
         assert_eq!(settings.status_level.0, Level::Info);
@@ -217,7 +165,9 @@ mod tests {
 
     #[test]
     fn each_wrong_value_is_named_by_its_field() {
-        assert!(wrong_field("{}").1.contains("[plugin.s3]"));
+        let (field, message) = wrong_field("{}");
+        assert_eq!(field, "region");
+        assert!(message.contains("[plugin.s3]"), "{message}");
         for (more, expected) in [
             (r#""region": "x\r\ny""#, "region"),
             (r#""endpoint": "ftp://b""#, "endpoint"),
@@ -234,6 +184,10 @@ mod tests {
             (
                 r#""statusConfig": {"statusStreamName": "a/b"}"#,
                 "statusConfig.statusStreamName",
+            ),
+            (
+                r#""region": "x", "endpoint": "http://a", "useFips": true"#,
+                "useFips",
             ),
             (r#""bucket": "b""#, "bucket"),
         ] {

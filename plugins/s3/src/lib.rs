@@ -79,7 +79,7 @@ impl Exporter for S3 {
 
     fn open(context: ExportContext, config: Config) -> Result<Self, ConfigError> {
         let settings = Settings::try_from(config)?;
-        let client = Client::new(&settings.service).map_err(ConfigError::whole)?;
+        let client = Client::new(&settings).map_err(ConfigError::whole)?;
         Ok(Self {
             executor: Executor::new(client, PluginHost, settings, context),
         })

@@ -7,9 +7,10 @@ use std::process::Output;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use millstream_protocol::Call;
-use millstream_tests::{Host, HttpAnswer, HttpRequest, HttpSink, RawClient, eventually};
+use millstream_tests::{Host, HttpAnswer, HttpRequest, HttpSink, eventually};
 use serde_json::Value;
+
+use crate::exporting;
 
 /// A server that refuses some messages at `/in` until it is mended, and takes everything elsewhere.
 struct Server {
@@ -73,24 +74,8 @@ fn payload(number: u64) -> String {
 /// Two exports of a stream, of which the first keeps what it rejects.
 fn config(server: &Server) -> String {
     let endpoint = server.sink.endpoint();
-    format!(
-        r#"[exports]
-linger = "10ms"
-retry-first = "20ms"
-retry-longest = "200ms"
-
-[http]
-listen = "127.0.0.1:0"
-
-[plugin.http.grants]
-hosts = ["{endpoint}"]
-
-[[stream]]
-name = "dead"
-
-[[stream]]
-name = "s"
-[[stream.export]]
+    let exports = format!(
+        r#"[[stream.export]]
 identifier = "to-server"
 plugin = "http"
 dead-letters = "dead"
@@ -100,17 +85,12 @@ identifier = "other"
 plugin = "http"
 config = {{ uri = "{endpoint}/other" }}
 "#
-    )
+    );
+    exporting::config(&endpoint, &exports)
 }
 
 fn append(host: &Host, stream: &str, numbers: std::ops::Range<u64>) {
-    let mut client = RawClient::connect(host.port());
-    for number in numbers {
-        let name = stream.parse().unwrap();
-        let payload = payload(number).into();
-        let response = client.call("a", Call::Append { name, payload });
-        assert!(response.outcome.is_ok(), "{response:?}");
-    }
+    exporting::append(host, stream, numbers.map(payload));
 }
 
 /// Waits until both exports of `s` have passed a message.

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use super::super::Telemetry;
 use super::*;
+use crate::producers::{ProducerState, ProducerStatus};
+use crate::status::{ExportState, PluginStatus, Status, StreamStatus};
 
 fn picture() -> Picture {
     let meter = Meter::default();

@@ -1,6 +1,8 @@
 //! Other versions of the plugin while an export is at work.
 
+use super::fakes::version;
 use super::*;
+use crate::plugins::Offer;
 
 async fn exports(messages: usize) -> Exports {
     let mut exports = Exports::new(&["e"], 5, Duration::ZERO).await;
