@@ -320,7 +320,7 @@ fn a_new_transform_in_rust_builds_and_says_how_its_own_tests_are_run() {
     for expected in [
         "kind        transform",
         "its own tests: cargo test",
-        "now: millstream plugin test my-means.wasm",
+        "now: millstream plugin test my-means.wasm --payload '{\"sensor\":\"a\",\"value\":{{number}}}'",
     ] {
         assert!(built.contains(expected), "{built}");
     }

@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use millstream_runtime::CONTRACT_VERSION;
 use serde::Deserialize;
 
+use super::plugin::{PROJECT, Project};
 use super::{Failed, output};
 
 /// What `build.rs` embeds, each file with its path within its folder.
@@ -148,19 +149,20 @@ impl New {
             );
             return Err(reason.into());
         }
+        let manifest = files.iter().find(|(path, _)| path == Path::new(PROJECT));
+        let project = Project::parse(manifest.map_or("", |(_, text)| text))?;
         for (path, text) in &files {
             write(&folder.join(path), text).map_err(|error| {
                 format!("cannot write {}: {error}", folder.join(path).display())
             })?;
         }
         output::line(format!(
-            "wrote {}, {} in {} files; now:\n  cd {}\n  millstream plugin build\n  millstream plugin test \
-             {}.wasm\n{} says what its files are, and what a host needs to run it",
+            "wrote {}, {} in {} files; now:\n  cd {}\n  millstream plugin build\n  {}\n{} says what its files are, and what a host needs to run it",
             folder.display(),
             self.kind,
             files.len(),
             folder.display(),
-            self.name.0,
+            project.test_command(),
             folder.join("README.md").display()
         ));
         Ok(())
@@ -243,7 +245,6 @@ fn write(path: &Path, text: &str) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::plugin::Project;
 
     fn name(text: &str) -> ProjectName {
         text.parse().unwrap()
@@ -308,7 +309,12 @@ mod tests {
                     .unwrap_or_else(|| panic!("{place} has no {wanted}"))
                     .1
             };
-            let project = Project::parse(text("millstream-plugin.toml")).unwrap();
+            let project = Project::parse(text(PROJECT)).unwrap();
+            // What a producer or a transform is tested with stands in its README too.
+            assert!(
+                text("README.md").contains(&project.test_command()),
+                "{place}"
+            );
             assert_eq!(
                 (project.kind, project.name.as_str()),
                 (new.kind, "my-sink"),

@@ -44,7 +44,7 @@ class Transformer(exports.Transformer):
         for place, message in enumerate(batch):
             try:
                 sensor, number = reading(message.payload)
-            except ValueError as error:
+            except (ValueError, OverflowError, RecursionError) as error:
                 rejected.append(Rejection(place, str(error)))
             else:
                 places, numbers = readings.setdefault(sensor, ([], []))
@@ -56,15 +56,16 @@ class Transformer(exports.Transformer):
 
 
 def reading(payload: bytes) -> tuple[str, float]:
-    fields = json.loads(payload)
+    # As bytes, `json` guesses at other encodings, whose modules are not in the component.
+    fields = json.loads(payload.decode())
     if not isinstance(fields, dict):
         raise ValueError("The payload is no JSON object.")
     sensor, number = fields.get(settings["key"]), fields.get(settings["value"])
     if not isinstance(sensor, str) or isinstance(number, bool) or not isinstance(number, (int, float)):
         raise ValueError(f"The payload has no text `{settings['key']}` and no number `{settings['value']}`.")
-    return sensor, number
+    return sensor, float(number)
 
 
 def mean(sensor: str, numbers: list[float]) -> bytes:
     fields = {settings["key"]: sensor, settings["value"]: sum(numbers) / len(numbers), "count": len(numbers)}
-    return json.dumps(fields, ensure_ascii=False).encode()
+    return json.dumps(fields).encode()

@@ -44,6 +44,12 @@ class Means(unittest.TestCase):
         self.assertEqual([it.index for it in found.rejected], [1, 2, 3, 4])
         self.assertEqual([sources for sources, _ in outputs(found)], [[0]])
 
+    def test_no_payload_ends_the_component(self):
+        deep, large = b"[" * 100_000, b'{"sensor":"a","value":1' + b"0" * 400 + b"}"
+        found = transform(b"\x00\x01", b"[\x00", b"\xff\xfe[\x00", deep, large, b'{"sensor":"\\ud800","value":1}')
+        self.assertEqual([it.index for it in found.rejected], [0, 1, 2, 3, 4])
+        self.assertEqual(outputs(found)[0][0], [5])
+
     def test_the_fields_are_those_of_the_configuration(self):
         found = transform(b'{"id":"x","t":3}', config='{"key":"id","value":"t"}')
         self.assertEqual(outputs(found), [([0], {"id": "x", "t": 3, "count": 1})])

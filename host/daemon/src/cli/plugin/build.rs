@@ -15,7 +15,7 @@ use crate::plugins::Plugins;
 use crate::replace::replace;
 
 /// The file that says how a project is built.
-const PROJECT: &str = "millstream-plugin.toml";
+pub(in crate::cli) const PROJECT: &str = "millstream-plugin.toml";
 /// Where languages keep the tools of one project.
 const OWN_TOOLS: [&str; 2] = ["node_modules/.bin", ".venv/bin"];
 /// Remembers that the project was set up, and how.
@@ -73,6 +73,9 @@ struct Steps {
 #[serde(deny_unknown_fields)]
 struct Tests {
     command: Vec<String>,
+    /// What `millstream plugin test` needs behind the file, as one types it.
+    #[serde(default)]
+    kit: String,
 }
 
 impl Project {
@@ -84,6 +87,13 @@ impl Project {
             return Err("a command has to name a program".into());
         }
         Ok(project)
+    }
+
+    /// The command that tests what was built.
+    pub(in crate::cli) fn test_command(&self) -> String {
+        let kit = self.test.as_ref().map_or("", |test| &test.kit);
+        let command = format!("millstream plugin test {}.wasm {kit}", self.name);
+        command.trim_end().to_owned()
     }
 }
 
@@ -127,7 +137,7 @@ impl Build {
         if let Some(tests) = &project.test {
             output::line(format!("its own tests: {}", tests.command.join(" ")));
         }
-        output::line(format!("now: millstream plugin test {wasm}"));
+        output::line(format!("now: {}", project.test_command()));
         Ok(())
     }
 }

@@ -18,8 +18,7 @@ use crate::config::Config;
 use crate::http::socket;
 use crate::plugins::{Loaded, Plugins};
 
-#[cfg(test)]
-pub(super) use build::Project;
+pub(super) use build::{PROJECT, Project};
 
 /// Plugins, with or without a running host.
 #[derive(Debug, Subcommand)]
