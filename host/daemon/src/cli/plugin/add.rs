@@ -69,6 +69,8 @@ impl Add {
             }
         }
         edit.check()?;
+        // The data folder may be another one by the environment, of which the text says nothing.
+        config.check_folders(&grant::resolve(&grants, &config.base)?)?;
         self.announce(&component, &target, &edit, &grants);
         self.consent()?;
 
