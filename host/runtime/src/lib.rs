@@ -53,6 +53,7 @@ mod http;
 mod limits;
 mod linker;
 mod log;
+mod name_lookup;
 mod producer;
 mod program;
 mod runtime;
