@@ -97,7 +97,7 @@ impl Add {
         output::line(format!("copied to   {}{replaced}", target.display()));
         if component.kind() == ComponentKind::Producer {
             output::line(format!(
-                "runs as     [[producer]] in {}, unless it is there; its standard output goes to the log, or \
+                "runs as     [[producer]] in {}; one that is there stays, with these grants too; its standard output goes to the log, or \
                  to the stream that you name there as `stdout`",
                 edit.path().display()
             ));
