@@ -204,6 +204,48 @@ fn a_plugin_is_added_with_everything_that_it_asks_for() {
 }
 
 #[test]
+fn a_plugin_that_asks_for_a_folder_of_the_host_is_not_added() {
+    // It asks for /out, which is one of the host's by the configuration, by the environment or by a link.
+    let refused = |folder: &TempDir, environment: &[(&str, &Path)]| {
+        let before = config_of(folder);
+        let output = millstream()
+            .current_dir(folder.path())
+            .env("XDG_CACHE_HOME", target().join("cache-of-authors"))
+            .envs(environment.iter().copied())
+            .args(["plugin", "add", &plugin("file"), "--yes"])
+            .output()
+            .unwrap();
+        assert!(!output.status.success(), "{}", said(&output));
+        let named = said(&output);
+        assert!(
+            named.contains("the host's own") && named.contains("/out"),
+            "{named}"
+        );
+        assert_eq!(config_of(folder), before);
+        assert!(!folder.path().join("out/file.wasm").exists());
+    };
+    let write = |folder: &TempDir, more: &str| {
+        let text = format!("{}\n{more}\n", config_of(folder));
+        std::fs::write(folder.path().join("millstream.toml"), text).unwrap();
+    };
+    for more in ["[plugins]\nfolder = \"out\"", "[storage]\nfolder = \"out\""] {
+        let folder = TempDir::new().unwrap();
+        std::fs::write(folder.path().join("millstream.toml"), "").unwrap();
+        write(&folder, more);
+        refused(&folder, &[]);
+    }
+    let folder = host_folder();
+    let out = folder.path().join("out");
+    std::fs::create_dir(&out).unwrap();
+    refused(&folder, &[("STREAM_MANAGER_STORE_ROOT_DIR", &out)]);
+    let folder = host_folder();
+    let data = folder.path().join("millstream-data");
+    std::fs::create_dir(&data).unwrap();
+    std::os::unix::fs::symlink(&data, folder.path().join("out")).unwrap();
+    refused(&folder, &[]);
+}
+
+#[test]
 fn a_plugin_is_added_under_a_name_with_the_grants_that_are_given_and_no_other() {
     let folder = host_folder();
     let add = ["plugin", "add", &plugin("kinesis"), "--name", "to-cloud"];

@@ -29,6 +29,9 @@ use trust::Trust;
 
 pub(crate) use version::{Loaded, Offer, Standing, VersionId, changed, short, superseded};
 
+/// The longest name of a plugin, in bytes: with what comes behind it, it has to be the name of a file.
+const LONGEST_NAME: usize = 200;
+
 /// The components of one folder, with what the configuration says of each.
 pub(crate) struct Plugins {
     runtime: Runtime,
@@ -81,7 +84,7 @@ impl Plugins {
             (Some(loaded), _) => Ok(loaded),
             (None, Offer::Nothing(reason)) => Err(reason),
             // It went just now.
-            (None, _) => Err(self.missing(name)),
+            (None, _) => Err(self.missing(name).await),
         }
     }
 
@@ -148,8 +151,8 @@ impl Plugins {
     /// A sentence for the operator.
     pub(crate) async fn load(&self, name: &str) -> Result<Loaded, String> {
         let path = self.path(name)?;
-        if !path.exists() {
-            return Err(self.missing(name));
+        if self.find(name).await.is_ok_and(|found| !found.is_there()) {
+            return Err(self.missing(name).await);
         }
         self.inspect(&path).await.map_err(|error| error.to_string())
     }
@@ -175,6 +178,12 @@ impl Plugins {
     /// A sentence for the operator, if it is no name.
     pub(crate) fn path(&self, name: &str) -> Result<PathBuf, String> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+        if name.len() > LONGEST_NAME {
+            let begin: String = name.chars().take(LONGEST_NAME / 2).collect();
+            return Err(format!(
+                "\"{begin}…\" is not the name of a plugin: it has more than {LONGEST_NAME} characters"
+            ));
+        }
         if name.is_empty() || name.starts_with('.') || !name.bytes().all(plain) {
             return Err(format!(
                 "\"{name}\" is not the name of a plugin: letters, digits, - _ and . are allowed"
@@ -183,9 +192,11 @@ impl Plugins {
         Ok(self.file(name))
     }
 
-    fn missing(&self, name: &str) -> String {
-        let there: Vec<_> = self
-            .files()
+    async fn missing(&self, name: &str) -> String {
+        let folder = self.folder.clone();
+        let listed = tokio::task::spawn_blocking(move || files_in(&folder)).await;
+        let there: Vec<_> = listed
+            .unwrap_or_default()
             .iter()
             .filter_map(|path| path.file_stem()?.to_str().map(str::to_owned))
             .collect();
@@ -202,18 +213,7 @@ impl Plugins {
 
     /// The component files in the folder, sorted.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
-        let mut files: Vec<_> = std::fs::read_dir(&self.folder)
-            .into_iter()
-            .flatten()
-            .flatten()
-            .map(|entry| entry.path())
-            .filter(|path| {
-                path.extension()
-                    .is_some_and(|extension| extension == "wasm")
-            })
-            .collect();
-        files.sort();
-        files
+        files_in(&self.folder)
     }
 
     /// The folder of the components.
@@ -323,6 +323,22 @@ impl Plugins {
             tracing::warn!("{sentence}");
         }
     }
+}
+
+/// The component files in a folder, sorted. It may wait for the disk.
+fn files_in(folder: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "wasm")
+        })
+        .collect();
+    files.sort();
+    files
 }
 
 /// The values behind these locks are whole after each statement, so a panic elsewhere spoils nothing.

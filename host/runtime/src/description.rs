@@ -1,5 +1,6 @@
 //! What an exporter says of itself, checked.
 
+use std::path::{Component, Path};
 use std::time::Duration;
 
 use crate::contract::exports::millstream::plugin::exporter as wit;
@@ -140,6 +141,7 @@ impl Description {
         if wanted.into_iter().map(Vec::len).sum::<usize>() > MAX_WANTS {
             return Err(format!("`wants` asks for more than {MAX_WANTS} things"));
         }
+        check_folders(&wants.folders)?;
         let config_schema = schema(&raw.config_schema)?;
         let limits = BatchLimits {
             max_messages: raw.limits.max_messages,
@@ -167,6 +169,35 @@ impl Description {
             },
         })
     }
+}
+
+/// A folder that is asked for may be granted under the same name beside the configuration, so its name
+/// must not lead elsewhere. Nor does one lie in another: who may write to the outer one could put a link
+/// to anywhere in the place of the inner one.
+fn check_folders(folders: &[String]) -> Result<(), String> {
+    let mut names = Vec::with_capacity(folders.len());
+    for folder in folders {
+        let path = Path::new(folder);
+        let is_plain = |part| matches!(part, Component::RootDir | Component::Normal(_));
+        if folder.is_empty() || !path.components().all(is_plain) {
+            return Err(format!(
+                "`wants` asks for the folder \"{folder}\"; a path such as \"/out\" has neither . nor .. in it"
+            ));
+        }
+        names.push(path.strip_prefix("/").unwrap_or(path));
+    }
+    for (outer, inner) in names
+        .iter()
+        .flat_map(|one| names.iter().map(move |two| (one, two)))
+    {
+        if inner != outer && inner.starts_with(outer) {
+            return Err(format!(
+                "`wants` asks for the folder \"{}\" and for one that it lies in",
+                inner.display()
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// What operators are shown, and where it stands.
@@ -233,7 +264,12 @@ mod tests {
 
     #[test]
     fn a_description_within_the_contract_is_taken() {
-        assert_eq!(Description::parse(raw()).unwrap().limits.max_messages, 1);
+        let mut description = raw();
+        description.wants.folders = vec!["/out".into(), "/outer".into(), "/var/in".into()];
+        assert_eq!(
+            Description::parse(description).unwrap().limits.max_messages,
+            1
+        );
     }
 
     #[test]
@@ -270,7 +306,7 @@ mod tests {
     #[test]
     fn each_breach_of_the_contract_is_named() {
         type Break = fn(&mut wit::Description);
-        let breaches: [(&str, Break); 10] = [
+        let breaches: [(&str, Break); 14] = [
             ("`name`", |d| d.name = "Kinesis!".into()),
             ("`version`", |d| d.version.clear()),
             ("`config-schema`", |d| d.config_schema = "{".into()),
@@ -280,6 +316,14 @@ mod tests {
             ("`summary`", |d| d.summary = "one\nERROR two".into()),
             ("`wants`", |d| d.wants.hosts = vec!["\u{1b}[2J".into()]),
             ("`wants`", |d| d.wants.streams = vec!["s".into(); 300]),
+            ("/../../etc", |d| {
+                d.wants.folders = vec!["/../../etc".into()]
+            }),
+            ("./plugins", |d| d.wants.folders = vec!["./plugins".into()]),
+            ("`wants`", |d| d.wants.folders = vec!["".into()]),
+            ("lies in", |d| {
+                d.wants.folders = vec!["/out/in".into(), "/out".into()];
+            }),
             ("`config-schema`", |d| {
                 d.config_schema = format!("{{\"a\":[{}0]}}", "0,".repeat(200_000));
             }),

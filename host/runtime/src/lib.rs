@@ -54,6 +54,7 @@ mod instance;
 mod limits;
 mod linker;
 mod log;
+mod name_lookup;
 mod producer;
 mod program;
 mod runtime;

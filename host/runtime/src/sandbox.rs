@@ -19,7 +19,7 @@ use crate::limits::{Limits, MemoryLimiter};
 use crate::log::{LogOutput, PluginLog};
 use crate::runtime::Runtime;
 use crate::secrets::ReadableSecrets;
-use crate::sockets::{Lookups, SocketAccess};
+use crate::sockets::SocketAccess;
 use crate::state::State;
 use crate::streams::{GrantedStreams, StreamAccess};
 use crate::tls;
@@ -107,7 +107,6 @@ impl Sandbox {
             http: HttpAccess::new(runtime.http(), self),
             socket_access,
             tls: tls::context(self),
-            lookups: Lookups::new(),
             listings: 0,
             limiter: MemoryLimiter::new(self.limits.memory),
             log: Arc::clone(&self.log),

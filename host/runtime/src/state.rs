@@ -17,7 +17,7 @@ use crate::http::HttpAccess;
 use crate::limits::MemoryLimiter;
 use crate::log::PluginLog;
 use crate::secrets::ReadableSecrets;
-use crate::sockets::{Lookups, SocketAccess};
+use crate::sockets::SocketAccess;
 use crate::streams::GrantedStreams;
 use crate::work::Work;
 
@@ -28,7 +28,6 @@ pub(crate) struct State {
     pub(crate) table: ResourceTable,
     pub(crate) http: HttpAccess,
     pub(crate) socket_access: Arc<SocketAccess>,
-    pub(crate) lookups: Lookups,
     /// Listings of folders that are open.
     pub(crate) listings: usize,
     pub(crate) tls: WasiTlsCtx,

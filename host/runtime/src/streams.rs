@@ -22,6 +22,9 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 const MAX_APPEND_BYTES: usize = 16 << 20;
 /// The most bytes of payload that one read returns, one message excepted (`wit/streams.wit`).
 const MAX_READ_BYTES: usize = 4 << 20;
+/// The most messages that one read returns (`wit/streams.wit`). Each takes some 64 bytes of the host beyond
+/// its payload, and of messages of a single byte there would be millions.
+const MAX_READ_MESSAGES: u32 = 65_536;
 /// The longest that a read waits (`wit/streams.wit`).
 const MAX_READ_WAIT: Duration = Duration::from_millis(59_000);
 
@@ -196,8 +199,8 @@ impl From<streams::ReadOptions> for ReadOptions {
     fn from(options: streams::ReadOptions) -> Self {
         Self {
             start: options.start,
-            min_count: options.min_count,
-            max_count: options.max_count,
+            min_count: options.min_count.min(MAX_READ_MESSAGES),
+            max_count: options.max_count.min(MAX_READ_MESSAGES),
             max_bytes: MAX_READ_BYTES,
             timeout: Duration::from_millis(options.timeout_ms.into()).min(MAX_READ_WAIT),
         }

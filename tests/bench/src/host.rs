@@ -49,6 +49,8 @@ impl Host {
             setup.plugins
         );
         std::fs::write(folder.path().join("millstream.toml"), text).unwrap();
+        // For a plugin that is granted one.
+        std::fs::create_dir(folder.path().join("out")).unwrap();
         let program = setup.millstream.clone();
         let environment: Vec<_> = variables
             .iter()

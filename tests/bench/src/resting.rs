@@ -21,7 +21,7 @@ const EXPORTS: [(&str, &str, &str); 14] = [
     ),
     (
         "file",
-        "folders = [{ path = '.', as = '/out', write = true }]",
+        "folders = [{ path = 'out', as = '/out', write = true }]",
         "folder = '/out'",
     ),
     (

@@ -1,8 +1,13 @@
 //! A plugin comes, is copied slowly, and goes.
 
 use std::io::Write;
+use std::time::{Duration, Instant};
 
-use millstream_tests::{HttpAnswer, HttpSink, eventually, eventually_within};
+use millstream_protocol::definition::{
+    Destination, Export, ExportDefinition, ExportFormat, StrategyOnFull,
+};
+use millstream_protocol::{Call, MessageStreamDefinition};
+use millstream_tests::{HttpAnswer, HttpSink, RawClient, eventually, eventually_within};
 
 use super::{IN_TIME, Stage, TO_FILE, built, sha256, version};
 
@@ -166,4 +171,52 @@ fn a_producer_runs_on_with_the_version_that_replaces_its_own() {
     });
     let numbers = stage.written();
     assert!(numbers.iter().copied().eq(0..numbers.len() as u64));
+}
+
+#[test]
+fn a_plugin_that_cannot_be_looked_at_is_an_error_of_its_exports_and_its_stream_can_be_deleted() {
+    let stage = Stage::start(&[], TO_FILE);
+    // A file that leads to itself is neither there nor not there, whoever looks.
+    std::os::unix::fs::symlink("file.wasm", stage.path("file.wasm")).unwrap();
+    stage.append(1);
+    stage
+        .host
+        .wait_for_export("s", "says what is wrong", |export| {
+            let error = export["errorMessage"].as_str().unwrap();
+            error.contains("file.wasm cannot be looked at")
+        });
+
+    let mut client = RawClient::connect(stage.host.port());
+    let name = "long".parse().unwrap();
+    let mut definition = MessageStreamDefinition::new(name, StrategyOnFull::OverwriteOldestData);
+    let destination = Destination::Http {
+        uri: format!("plugin:{}", "x".repeat(300)),
+        format: ExportFormat::RawNotBatched,
+    };
+    let export = Export::new("e".parse().unwrap(), destination);
+    definition.exports = ExportDefinition::new(vec![export]).unwrap();
+    let created = client.call("c", Call::Create(Box::new(definition)));
+    assert!(created.outcome.is_ok(), "{created:?}");
+    stage
+        .host
+        .wait_for_export("long", "says what is wrong", |export| {
+            let error = export["errorMessage"].as_str().unwrap();
+            error.contains("is not the name of a plugin: it has more than 200 characters")
+        });
+    // Of what it does not carry any more, nobody can be told: that holds up nothing.
+    let started = Instant::now();
+    let deleted = client.call("d", Call::Delete("long".parse().unwrap()));
+    assert!(deleted.outcome.is_ok(), "{deleted:?}");
+    assert!(started.elapsed() < Duration::from_secs(10));
+
+    stage.take_away("file.wasm");
+    let file = built("file");
+    stage.prepare(&file);
+    stage.put("file.wasm", &file);
+    stage.wait_for_written(1);
+    let export = stage.host.wait_for_export("s", "is well", |export| {
+        export["exportedMessagesCount"] == 1
+    });
+    assert_eq!(export["errorMessage"], "");
+    assert_eq!(stage.plugin("file")["problem"], "");
 }

@@ -60,6 +60,18 @@ fn post(host: &Host, body: &str) -> u16 {
 }
 
 #[test]
+fn requests_without_a_grant_are_named_once_and_not_each() {
+    let host = host(STREAM, "args = [\"--stream\", \"s\"]");
+    for _ in 0..50 {
+        assert_eq!(post(&host, "x"), 500);
+    }
+    host.wait_for_log("refused to append");
+    let log = host.log();
+    let refusals = log.matches("refused to append to the stream `s`").count();
+    assert_eq!(refusals, 1, "{log}");
+}
+
+#[test]
 fn each_post_becomes_a_message_with_its_number_in_the_answer() {
     let host = host(STREAM, PLAIN);
     for number in 0..3 {

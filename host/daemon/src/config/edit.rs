@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use toml_edit::{Array, DocumentMut, Item, TableLike, Value};
+use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, TableLike, Value};
 
 use super::{Config, ConfigProblem};
 use crate::replace::replace;
@@ -82,29 +82,58 @@ impl Edit {
         Ok(())
     }
 
-    /// Adds a producer of this name, unless there is one that runs the same component.
+    /// Adds a producer of this name. If there is one that runs the same component, its grants are added to
+    /// instead; what is granted already stays.
     ///
     /// # Errors
     ///
-    /// A sentence, if the file is no TOML.
+    /// A sentence, if the file is no TOML, or leaves open which producer is meant.
     pub(crate) fn add_producer(
         &mut self,
         name: &str,
         grants: &BTreeMap<&'static str, Array>,
     ) -> Result<(), String> {
-        let document = self.document()?;
-        let producers = document.get("producer").and_then(Item::as_array_of_tables);
-        let runs_it = producers
+        let mut document = self.document()?;
+        let is = |producer: &Table, key| producer.get(key).and_then(Item::as_str) == Some(name);
+        let producers = document
+            .get_mut("producer")
+            .and_then(Item::as_array_of_tables_mut);
+        let mut running: Vec<&mut Table> = producers
             .into_iter()
-            .flatten()
-            .any(|producer| producer.get("component").and_then(Item::as_str) == Some(name));
-        if !runs_it {
+            .flat_map(ArrayOfTables::iter_mut)
+            .filter(|producer| is(producer, "component"))
+            .collect();
+        if running.len() > 1 {
+            running.retain(|producer| is(producer, "name"));
+            if running.is_empty() {
+                return Err(format!(
+                    "several producers in {} run {name}, and none has its name; write there what each is \
+                     granted",
+                    self.path.display()
+                ));
+            }
+        }
+        let Some(producer) = running.into_iter().next() else {
             let quoted = Value::from(name).to_string();
             let head = format!("[[producer]]\nname = {quoted}\ncomponent = {quoted}");
             self.append(&head, &BTreeMap::new());
             if !grants.is_empty() {
                 self.append("[producer.grants]", grants);
             }
+            return Ok(());
+        };
+        if !grants.is_empty() {
+            let there = producer
+                .entry("grants")
+                .or_insert_with(|| Item::Value(InlineTable::new().into()));
+            let table = there.as_table_like_mut().ok_or_else(|| {
+                format!(
+                    "the grants of the producer in {} are no table",
+                    self.path.display()
+                )
+            })?;
+            add(table, grants)?;
+            self.text = document.to_string();
         }
         Ok(())
     }
@@ -248,6 +277,36 @@ mod tests {
              [\"a.example\"]\n"
         );
         Config::check_text(&edit.path, &edit.text).unwrap();
+    }
+
+    #[test]
+    fn the_grants_of_a_producer_that_is_there_are_added_to() {
+        let written = "[[producer]]\nname = \"other\"\ncomponent = \"o\"\n\n[[producer]]\nname = \"mine\" # \
+                       keep\ncomponent = \"ticks\"\n#stdout = \"s\"\n\n[log]\n";
+        let mut edit = edit(written);
+        edit.add_producer("ticks", &BTreeMap::new()).unwrap();
+        assert_eq!(edit.text, written);
+        for host in ["a.example", "b.example", "a.example"] {
+            edit.add_producer("ticks", &hosts(&[host])).unwrap();
+        }
+        let added =
+            "component = \"ticks\"\ngrants = { hosts = [\"a.example\", \"b.example\"] }\n#stdout";
+        assert!(edit.text.contains(added), "{}", edit.text);
+        Config::check_text(&edit.path, &edit.text).unwrap();
+
+        let two = "[[producer]]\nname = \"1\"\ncomponent = \"ticks\"\n[producer.grants]\nhosts = []\n\
+                   [[producer]]\nname = \"2\"\ncomponent = \"ticks\"\n";
+        edit.text = two.into();
+        let problem = edit.add_producer("ticks", &hosts(&["a.example"]));
+        assert!(problem.unwrap_err().contains("several producers"));
+        edit.text = two.replace("\"1\"", "\"ticks\"");
+        edit.add_producer("ticks", &hosts(&["a.example"])).unwrap();
+        assert!(
+            edit.text
+                .contains("[producer.grants]\nhosts = [\"a.example\"]\n"),
+            "{}",
+            edit.text
+        );
     }
 
     #[test]

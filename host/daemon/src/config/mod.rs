@@ -1,6 +1,7 @@
 //! The configuration: one TOML file, or the defaults without any.
 //!
-//! [`Config::load`] reads and checks everything that can be checked without touching what it names.
+//! [`Config::load`] reads and checks everything that can be checked without opening what it names; only
+//! where granted folders lie is looked up ([`own_places`]).
 //! What the environment variables of the Greengrass component say comes on top ([`environment`]).
 //! Unknown keys are refused, with the nearest known one, because a key that is silently ignored is a
 //! setting that somebody believes in. Relative paths are relative to the file.
@@ -9,6 +10,7 @@ mod aws;
 mod dead_letters;
 mod edit;
 mod environment;
+mod own_places;
 mod problem;
 mod producer;
 mod secrets;
@@ -169,7 +171,10 @@ impl Config {
         for (section, grants) in plugins.chain(producers) {
             grants
                 .resolve(&self.base)
-                .and_then(|resolved| secrets::check_grants(&resolved, &self.secrets))
+                .and_then(|resolved| {
+                    secrets::check_grants(&resolved, &self.secrets)?;
+                    self.check_folders(&resolved)
+                })
                 .map_err(|reason| format!("{section}: {reason}"))?;
         }
         Ok(())

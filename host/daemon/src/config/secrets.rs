@@ -19,6 +19,16 @@ pub(crate) struct Secret {
     hosts: Vec<HostGrant>,
 }
 
+impl Secret {
+    /// Where it is read from, relative to the configuration; none if that is no file.
+    pub(super) fn file(&self) -> Option<&Path> {
+        match &self.source {
+            SecretSource::File(path) => Some(path),
+            SecretSource::Variable(_) => None,
+        }
+    }
+}
+
 /// The keys as they stand in the file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -22,12 +22,20 @@ pub(crate) struct BatchRule {
     pub(crate) linger: Duration,
 }
 
+/// However large a batch a plugin takes: one that asks for everything would otherwise have the backlog of
+/// an outage in the host's memory, twice while the next batch is read ahead. A batch of small messages
+/// takes more for each than its payload.
+const MOST_MESSAGES: u64 = 100_000;
+/// As much as one append carries.
+const MOST_BYTES: u64 = 16 << 20;
+
 impl BatchRule {
+    /// The rule of a plugin's limits, within what the host itself bears.
     pub(crate) fn new(limits: BatchLimits, batch_size: Option<u64>, linger: Duration) -> Self {
-        let most = u64::from(limits.max_messages);
+        let most = u64::from(limits.max_messages).clamp(1, MOST_MESSAGES);
         Self {
             messages: batch_size.map_or(most, |size| size.clamp(1, most)),
-            bytes: limits.max_batch_bytes,
+            bytes: limits.max_batch_bytes.min(MOST_BYTES),
             message_bytes: limits.max_message_bytes,
             linger,
         }
@@ -206,6 +214,21 @@ mod tests {
             gaps: Vec::new(),
             end,
         }
+    }
+
+    #[test]
+    fn a_plugin_that_takes_any_batch_gets_one_that_the_host_can_hold() {
+        let limits = BatchLimits {
+            max_messages: u32::MAX,
+            max_batch_bytes: u64::MAX,
+            max_message_bytes: u64::MAX,
+        };
+        for batch_size in [None, Some(u64::MAX)] {
+            let rule = BatchRule::new(limits, batch_size, Duration::ZERO);
+            assert_eq!((rule.messages, rule.bytes), (100_000, 16 << 20));
+        }
+        let small = BatchRule::new(limits, Some(7), Duration::ZERO);
+        assert_eq!(small.messages, 7);
     }
 
     #[test]

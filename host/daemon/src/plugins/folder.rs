@@ -127,9 +127,9 @@ impl Place {
     }
 
     /// There is no file.
-    fn empty(&self, name: &str, never_there: impl FnOnce() -> String, folder: &Path) {
+    fn empty(&self, name: &str, never_there: String, folder: &Path) {
         let offer = match self.loaded() {
-            None => Offer::Nothing(never_there()),
+            None => Offer::Nothing(never_there),
             Some(loaded) => {
                 tracing::warn!(plugin = name, version = %loaded.id, "plugin taken away: its exports wait");
                 Offer::Nothing(format!(
@@ -166,14 +166,21 @@ pub(super) async fn watch(plugins: Weak<Plugins>, name: String, place: Arc<Place
         } else if used.elapsed() >= UNUSED && plugins.forget(&name, &place) {
             return;
         }
-        // A folder that cannot be read for a moment says nothing of its plugins.
-        if let Ok(found) = plugins.find(&name).await {
-            match looks.look(found, Instant::now()) {
+        match plugins.find(&name).await {
+            Ok(found) => match looks.look(found, Instant::now()) {
                 Step::Wait => {}
                 Step::Leave => {
-                    place.empty(&name, || plugins.missing(&name), plugins.folder());
+                    let never_there = plugins.missing(&name).await;
+                    place.empty(&name, never_there, plugins.folder());
                 }
                 Step::Load => load(&plugins, &name, &place, &mut looks).await,
+            },
+            Err(error) => {
+                if looks.are_in_vain(Instant::now()) {
+                    let file = plugins.file(&name);
+                    let reason = format!("{} cannot be looked at: {error}", file.display());
+                    place.fail(&name, reason);
+                }
             }
         }
         drop(plugins);
@@ -259,6 +266,11 @@ pub(super) struct Found {
 }
 
 impl Found {
+    /// Whether there is a file.
+    pub(super) fn is_there(&self) -> bool {
+        self.file.is_some()
+    }
+
     /// Looks at a file. It may wait for the disk.
     pub(super) fn look(path: &Path, needs_signature: bool) -> io::Result<Self> {
         let stamp = |path: &Path| match std::fs::metadata(path) {
@@ -294,6 +306,8 @@ struct Looks {
     since: Instant,
     /// How long it must have stood still for something to be done; none if all is done.
     due: Option<Duration>,
+    /// Since when nothing can be looked at; none if it can.
+    in_vain: Option<Instant>,
 }
 
 impl Looks {
@@ -302,10 +316,24 @@ impl Looks {
             found: None,
             since: now,
             due: None,
+            in_vain: None,
         }
     }
 
+    /// A look found neither a file nor that there is none. Whether that has lasted: a folder that cannot
+    /// be read for a moment says nothing of its plugins.
+    fn are_in_vain(&mut self, now: Instant) -> bool {
+        let since = *self.in_vain.get_or_insert(now);
+        let have_lasted = now.saturating_duration_since(since) >= SIGNING_TIME;
+        if have_lasted {
+            // It was reported, so whatever is found next has to take the report back.
+            self.found = None;
+        }
+        have_lasted
+    }
+
     fn look(&mut self, found: Found, now: Instant) -> Step {
+        self.in_vain = None;
         if self.found.as_ref() != Some(&found) {
             let is_first = self.found.is_none();
             let is_there = found.file.is_some();

@@ -5,6 +5,7 @@
 //! request ([`webhook`]). What each of them has done is in its [`Meter`], which the [`Board`] shows.
 
 mod command;
+mod complaints;
 mod meter;
 mod restarts;
 mod webhook;

@@ -4,19 +4,21 @@
 //! most memory that bodies take. Whatever goes wrong has a status of its own, and nothing of it reaches
 //! other requests or the host: each has an instance for itself.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
 use hyper::header::{CONTENT_TYPE, HOST, HeaderValue, RETRY_AFTER};
 use hyper::{Request, Response, StatusCode};
-use millstream_runtime::{RuntimeError, WebhookSettings};
+use millstream_runtime::{self as runtime, RuntimeError, WebhookSettings};
 use tokio::sync::{Semaphore, oneshot};
 
 use super::Common;
+use super::complaints::Complaints;
 use super::meter::ProducerState;
+use crate::plugins::VersionId;
 
 /// The longest that a client may take for the body of its request.
 const BODY_TIME: Duration = Duration::from_secs(10);
@@ -32,6 +34,9 @@ pub(crate) struct Webhook {
     parallel: u32,
     time: Duration,
     places: Arc<Semaphore>,
+    /// Of the version that was used last. It is kept, since the bound on its lines in the log goes with it.
+    made: Mutex<Option<(VersionId, Arc<runtime::Webhook>)>>,
+    complaints: Mutex<Complaints>,
 }
 
 /// A request that the component does not answer, with the status and the sentence for the client.
@@ -47,6 +52,8 @@ impl Webhook {
             parallel: u32::try_from(requests.parallel).unwrap_or(1),
             time: requests.timeout.0,
             places: Arc::new(Semaphore::new(requests.parallel)),
+            made: Mutex::default(),
+            complaints: Mutex::new(Complaints::new(Instant::now())),
         }
     }
 
@@ -163,9 +170,18 @@ impl Webhook {
     }
 
     /// The component of the file as it is now, so that a replaced one counts at once.
-    async fn load(&self) -> Result<millstream_runtime::Webhook, String> {
+    async fn load(&self) -> Result<Arc<runtime::Webhook>, String> {
         let common = &self.common;
-        let loaded = common.plugins.current(&common.producer.component).await?;
+        let current = common.plugins.current(&common.producer.component).await;
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = made.take();
+        let loaded = current?;
+        if let Some((id, webhook)) = before
+            && id == loaded.id
+        {
+            *made = Some((id, Arc::clone(&webhook)));
+            return Ok(webhook);
+        }
         let settings = WebhookSettings {
             label: common.producer.name.clone(),
             args: common.args(),
@@ -177,13 +193,25 @@ impl Webhook {
             stop: common.stop.clone(),
         };
         let webhook = loaded.component.webhook(settings);
-        webhook.map_err(|error| error.to_string())
+        let webhook = Arc::new(webhook.map_err(|error| error.to_string())?);
+        *made = Some((loaded.id.clone(), Arc::clone(&webhook)));
+        Ok(webhook)
     }
 
     /// Notes a failure of the component. Its reason is for the operator: a client may be anybody.
     fn failed(&self, reason: &str) -> Refusal {
         let name = self.common.producer.name.as_str();
-        tracing::warn!(producer = name, reason, "webhook failed");
+        let admitted = self
+            .complaints
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .admit(reason, Instant::now());
+        if let Some(left_out) = admitted {
+            if left_out > 0 {
+                tracing::warn!(producer = name, left_out, "webhook failed more often");
+            }
+            tracing::warn!(producer = name, reason, "webhook failed");
+        }
         self.common.meter.fail(reason);
         let sentence = "the webhook failed; the log of the host says why".to_owned();
         Refusal(StatusCode::INTERNAL_SERVER_ERROR, sentence)

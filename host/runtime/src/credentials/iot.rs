@@ -27,6 +27,7 @@ use rustls::ClientConfig;
 use super::IotCredentials;
 use crate::clock::Skew;
 use crate::error::RuntimeError;
+use crate::name_lookup::SystemResolver;
 use refusal::IotRefusal;
 
 /// The most that is read of an answer, in bytes; a real one has two thousand.
@@ -139,10 +140,10 @@ impl ProvideCredentials for IotProvider {
     }
 }
 
-type IotClient = Client<hyper_rustls::HttpsConnector<HttpConnector>, Empty<Bytes>>;
+type IotClient = Client<hyper_rustls::HttpsConnector<HttpConnector<SystemResolver>>, Empty<Bytes>>;
 
 fn client(tls: ClientConfig) -> IotClient {
-    let mut tcp = HttpConnector::new();
+    let mut tcp = HttpConnector::new_with_resolver(SystemResolver);
     tcp.enforce_http(false);
     let connector = HttpsConnectorBuilder::new()
         .with_tls_config(tls)

@@ -13,7 +13,6 @@ use http::{Request, Response, header};
 use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::dns::GaiResolver;
 use hyper_util::client::legacy::connect::{Connect, HttpConnector, capture_connection};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::ClientConfig;
@@ -25,6 +24,7 @@ use super::fault;
 use super::proxy::{Proxies, ProxyConnector};
 use super::resolver::Resolver;
 use crate::deadline::{Deadline, Waits};
+use crate::name_lookup::SystemResolver;
 use crate::trust;
 
 /// Idle connections kept for each host.
@@ -143,7 +143,7 @@ impl Pools {
             let resolver = HttpConnector::new_with_resolver(Resolver::new(reach));
             pool(tcp(resolver), tls.clone())
         };
-        let to_proxy = tcp(HttpConnector::new_with_resolver(GaiResolver::new()));
+        let to_proxy = tcp(HttpConnector::new_with_resolver(SystemResolver));
         let to_proxy = ProxyConnector::new(proxies.clone(), to_proxy, tls.clone());
         Ok(Self {
             public: direct(Reach::Public),

@@ -31,6 +31,7 @@ use tokio::net::TcpStream;
 use tower_service::Service;
 
 use super::address::Reach;
+use crate::name_lookup::SystemResolver;
 
 /// Which requests go through which proxy.
 #[derive(Clone)]
@@ -101,7 +102,7 @@ pub(super) struct ProxyError {
     source: Box<dyn std::error::Error + Send + Sync>,
 }
 
-type Inner = HttpsConnector<HttpConnector>;
+type Inner = HttpsConnector<HttpConnector<SystemResolver>>;
 type InnerStream = MaybeHttpsStream<TokioIo<TcpStream>>;
 
 /// Connects to destinations by way of their proxy.
@@ -113,7 +114,11 @@ pub(super) struct ProxyConnector {
 
 impl ProxyConnector {
     /// `tcp` connects to proxies, `tls` is for those whose own address begins with `https`.
-    pub(super) fn new(proxies: Proxies, tcp: HttpConnector, tls: ClientConfig) -> Self {
+    pub(super) fn new(
+        proxies: Proxies,
+        tcp: HttpConnector<SystemResolver>,
+        tls: ClientConfig,
+    ) -> Self {
         let inner = HttpsConnectorBuilder::new()
             .with_tls_config(tls)
             .https_or_http()

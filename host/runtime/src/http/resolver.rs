@@ -6,10 +6,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::vec;
 
-use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
+use hyper_util::client::legacy::connect::dns::Name;
 use tower_service::Service;
 
 use super::address::Reach;
+use crate::name_lookup::SystemResolver;
 
 /// Why a name has no address to connect to.
 #[derive(Debug, thiserror::Error)]
@@ -25,7 +26,7 @@ pub(super) enum ResolveError {
 /// A resolver, usually the system's, and a filter behind it. Nothing is remembered: each connection goes to
 /// addresses that have just passed the filter.
 #[derive(Debug, Clone)]
-pub(super) struct Resolver<S = GaiResolver> {
+pub(super) struct Resolver<S = SystemResolver> {
     system: S,
     reach: Reach,
 }
@@ -33,7 +34,7 @@ pub(super) struct Resolver<S = GaiResolver> {
 impl Resolver {
     pub(super) fn new(reach: Reach) -> Self {
         Self {
-            system: GaiResolver::new(),
+            system: SystemResolver,
             reach,
         }
     }

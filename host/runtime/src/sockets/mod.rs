@@ -27,8 +27,6 @@ use crate::log::PluginLog;
 use crate::sandbox::Sandbox;
 use names::Names;
 
-pub(crate) use lookup::Lookups;
-
 /// What one instance may do with sockets.
 pub(crate) struct SocketAccess {
     plugin: String,

@@ -6,6 +6,10 @@ use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use wasmtime_wasi::runtime::{AbortOnDropJoinHandle, spawn};
+
+use crate::name_lookup;
+
 /// How long an address counts after it was seen last. Longer than what most names may be cached for, so
 /// that a connection is not refused because the name server has gone on.
 const LIFETIME: Duration = Duration::from_secs(300);
@@ -72,15 +76,9 @@ impl Names {
 }
 
 /// Asks the system's resolver, beginning at once.
-pub(super) fn look_up(
-    name: &str,
-) -> impl Future<Output = io::Result<Vec<IpAddr>>> + Send + Sync + use<> {
-    let host = (name.to_owned(), 0);
-    let lookup = tokio::spawn(async move {
-        let found = tokio::time::timeout(LOOKUP_TIME, tokio::net::lookup_host(host)).await??;
-        Ok(found.map(|address| address.ip()).collect())
-    });
-    async move { lookup.await.map_err(io::Error::other)? }
+pub(super) fn look_up(name: &str) -> AbortOnDropJoinHandle<io::Result<Vec<IpAddr>>> {
+    let lookup = name_lookup::look_up(name.to_owned());
+    spawn(async move { tokio::time::timeout(LOOKUP_TIME, lookup).await? })
 }
 
 #[cfg(test)]

@@ -80,3 +80,21 @@ async fn asked_to_stop_streams_become_unavailable_and_waiting_reads_return() {
         Err(StreamError::Unavailable(_))
     ));
 }
+
+#[test]
+fn a_read_is_bounded_in_bytes_in_messages_and_in_time() {
+    let wanted = streams::ReadOptions {
+        start: 3,
+        min_count: u32::MAX - 1,
+        max_count: u32::MAX,
+        timeout_ms: u32::MAX,
+    };
+    let within = ReadOptions {
+        start: 3,
+        min_count: 65_536,
+        max_count: 65_536,
+        max_bytes: 4 << 20,
+        timeout: Duration::from_secs(59),
+    };
+    assert_eq!(ReadOptions::from(wanted), within);
+}

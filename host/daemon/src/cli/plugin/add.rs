@@ -72,6 +72,8 @@ impl Add {
             }
         }
         edit.check()?;
+        // The data folder may be another one by the environment, of which the text says nothing.
+        config.check_folders(&grant::resolve(&grants, &config.base)?)?;
         self.announce(&component, &target, &edit, &grants);
         self.consent()?;
 
@@ -98,7 +100,7 @@ impl Add {
         output::line(format!("copied to   {}{replaced}", target.display()));
         if component.kind() == ComponentKind::Producer {
             output::line(format!(
-                "runs as     [[producer]] in {}, unless it is there; its standard output goes to the log, or \
+                "runs as     [[producer]] in {}; one that is there stays, with these grants too; its standard output goes to the log, or \
                  to the stream that you name there as `stdout`",
                 edit.path().display()
             ));

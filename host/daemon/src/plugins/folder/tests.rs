@@ -88,3 +88,20 @@ fn a_change_shows_in_what_a_look_finds_whatever_it_leaves_as_it_was() {
     assert_eq!(look(false).file, second.file);
     assert_eq!(look(false).signature, None);
 }
+
+#[test]
+fn looks_in_vain_are_reported_after_a_moment_and_taken_back_by_whatever_is_found() {
+    let now = Instant::now();
+    let mut looks = Looks::new(now);
+    assert_eq!(looks.look(file(1), now), Step::Load);
+    looks.due = None;
+    // A moment says nothing.
+    assert!(!looks.are_in_vain(now));
+    assert!(!looks.are_in_vain(now + SIGNING_TIME / 2));
+    assert_eq!(looks.look(file(1), now + SIGNING_TIME), Step::Wait);
+    // From here it counts anew.
+    assert!(!looks.are_in_vain(now + SIGNING_TIME));
+    assert!(looks.are_in_vain(now + 2 * SIGNING_TIME));
+    assert!(looks.are_in_vain(now + 3 * SIGNING_TIME));
+    assert_eq!(looks.look(file(1), now + 3 * SIGNING_TIME), Step::Load);
+}
