@@ -38,7 +38,8 @@ pub(crate) fn run(setup: &Setup, quick: bool) {
 async fn call(setup: &Setup, calls: usize) -> Vec<f64> {
     let cache = TempDir::new().unwrap();
     let runtime = runtime(setup, cache.path());
-    let component = runtime.load(&setup.plugins.join("iot-analytics.wasm"));
+    let file = setup.plugins.join("iot-analytics.wasm");
+    let component = runtime.load(&file).await.unwrap();
     let settings = ExporterSettings {
         label: "bench".into(),
         stream_name: "s".into(),
@@ -49,7 +50,7 @@ async fn call(setup: &Setup, calls: usize) -> Vec<f64> {
         streams: Arc::new(NoStreams),
         remembered: None,
     };
-    let mut exporter = component.await.unwrap().open(settings).await.unwrap();
+    let mut exporter = component.open(settings).await.unwrap();
     let batch: Vec<_> = (0..MESSAGES)
         .map(|sequence_number| Message {
             sequence_number,

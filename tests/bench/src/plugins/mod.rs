@@ -3,7 +3,8 @@
 //!
 //! The sink is of the same kind on both sides, and takes everything. What differs is what Millstream adds:
 //! reading the stream, the boundary of the component, its code in WebAssembly, and the host's network. The
-//! native side is as simple as it can be: batches of the same size from memory, one after the other.
+//! native side is as simple as it can be: batches of the same size from memory, one after the other, over the
+//! HTTP library that the host has as well, without a signature.
 
 mod file;
 mod http;
