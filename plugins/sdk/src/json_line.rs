@@ -63,6 +63,9 @@ fn is_json(text: &str) -> bool {
     serde_json::from_str::<IgnoredAny>(text).is_ok()
 }
 
+/// More than what stands before a payload beside the stream's name: keys and two numbers.
+const HEAD_BYTES: usize = 96;
+
 /// Writes the line of a message, with its end.
 ///
 /// # Errors
@@ -74,13 +77,16 @@ pub fn write(
     message: &Message,
     form: Form<'_>,
 ) -> io::Result<()> {
-    out.write_all(b"{\"stream\":")?;
-    serde_json::to_writer(&mut *out, stream_name)?;
-    write!(
-        out,
-        ",\"sequenceNumber\":{},\"ingestTime\":{},\"payload\":",
-        message.sequence_number, message.ingest_time
-    )?;
+    let mut number = itoa::Buffer::new();
+    let mut head = Vec::with_capacity(stream_name.len() + HEAD_BYTES);
+    head.extend_from_slice(b"{\"stream\":");
+    serde_json::to_writer(&mut head, stream_name)?;
+    head.extend_from_slice(b",\"sequenceNumber\":");
+    head.extend_from_slice(number.format(message.sequence_number).as_bytes());
+    head.extend_from_slice(b",\"ingestTime\":");
+    head.extend_from_slice(number.format(message.ingest_time).as_bytes());
+    head.extend_from_slice(b",\"payload\":");
+    out.write_all(&head)?;
     match form {
         Form::Text(text) => serde_json::to_writer(&mut *out, text)?,
         Form::Json(text) => {

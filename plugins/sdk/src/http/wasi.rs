@@ -74,7 +74,6 @@ fn head(request: &Request<'_>) -> Result<OutgoingRequest, Unanswered> {
 /// answer, or in what stands there instead of one.
 fn write(body: OutgoingBody, bytes: &[u8], response: &FutureIncomingResponse) {
     let Ok(stream) = body.write() else { return };
-    let (writable, answered) = (stream.subscribe(), response.subscribe());
     let mut rest = bytes;
     while !rest.is_empty() {
         let Ok(room) = stream.check_write() else {
@@ -90,11 +89,11 @@ fn write(body: OutgoingBody, bytes: &[u8], response: &FutureIncomingResponse) {
             continue;
         }
         // An answer that comes while there is no room: the rest of the body is not wanted.
-        if poll(&[&writable, &answered]) == [1] {
+        if poll(&[&stream.subscribe(), &response.subscribe()]) == [1] {
             return;
         }
     }
-    drop((writable, answered, stream));
+    drop(stream);
     // A body that is not finished counts as broken off.
     let _ = OutgoingBody::finish(body, None);
 }
@@ -143,8 +142,8 @@ fn read_body(response: &IncomingResponse, keep: Keep) -> Result<Vec<u8>, Unanswe
     let Ok(stream) = body.stream() else {
         return broken("the host has lost its body").map(|()| kept);
     };
-    let readable = stream.subscribe();
-    let deadline = monotonic_clock::subscribe_duration(time);
+    // Most bodies are there at once, and need no clock.
+    let mut deadline = None;
     let mut count = 0;
     let chunk = MAX_BODY as u64;
     loop {
@@ -152,13 +151,15 @@ fn read_body(response: &IncomingResponse, keep: Keep) -> Result<Vec<u8>, Unanswe
             broken("its body is longer than any answer to such a request")?;
             break;
         }
-        if deadline.ready() {
-            broken("its body did not come to an end in time")?;
-            break;
-        }
         match stream.read(chunk) {
             Ok(bytes) if bytes.is_empty() => {
-                poll(&[&readable, &deadline]);
+                let deadline =
+                    deadline.get_or_insert_with(|| monotonic_clock::subscribe_duration(time));
+                // Polled in this order, it is out of time only where nothing else has come.
+                if poll(&[&stream.subscribe(), deadline]) == [1] {
+                    broken("its body did not come to an end in time")?;
+                    break;
+                }
             }
             Ok(bytes) => {
                 count += bytes.len();
