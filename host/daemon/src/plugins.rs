@@ -181,7 +181,7 @@ impl Plugins {
         if name.len() > LONGEST_NAME {
             let begin: String = name.chars().take(LONGEST_NAME / 2).collect();
             return Err(format!(
-                "\"{begin}…\" is not the name of a plugin: it has more than {LONGEST_NAME} characters"
+                "\"{begin}…\" is not the name of a plugin: it has more than {LONGEST_NAME} bytes"
             ));
         }
         if name.is_empty() || name.starts_with('.') || !name.bytes().all(plain) {

@@ -15,7 +15,8 @@ use hyper_util::client::legacy::connect::dns::Name;
 use tokio::sync::Semaphore;
 use tower_service::Service;
 
-/// The most lookups at once, in the whole process.
+/// The most lookups at once, in the whole process. Those of the AWS SDK for its own credentials do not count: no
+/// component names what they ask for.
 const AT_ONCE: usize = 4;
 
 /// Asks what a name stands for.
@@ -24,12 +25,16 @@ const AT_ONCE: usize = 4;
 ///
 /// What the system says.
 pub(crate) async fn look_up(name: String) -> io::Result<Vec<IpAddr>> {
+    let found = resolve(name).await?;
+    Ok(found.map(|address| address.ip()).collect())
+}
+
+/// With the interface that an address of one link belongs to.
+async fn resolve(name: String) -> io::Result<vec::IntoIter<SocketAddr>> {
     static PLACES: LazyLock<Places> = LazyLock::new(Places::new);
-    let ask = move || {
-        let found = (name.as_str(), 0).to_socket_addrs()?;
-        Ok(found.map(|address| address.ip()).collect())
-    };
-    PLACES.run(ask).await
+    PLACES
+        .run(move || (name.as_str(), 0).to_socket_addrs())
+        .await
 }
 
 /// The same for clients of HTTP.
@@ -46,12 +51,7 @@ impl Service<Name> for SystemResolver {
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
-        let lookup = look_up(name.as_str().to_owned());
-        Box::pin(async move {
-            let found = lookup.await?.into_iter();
-            let addresses: Vec<_> = found.map(|ip| SocketAddr::new(ip, 0)).collect();
-            Ok(addresses.into_iter())
-        })
+        Box::pin(resolve(name.as_str().to_owned()))
     }
 }
 

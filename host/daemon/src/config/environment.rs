@@ -28,7 +28,7 @@ const KINESIS_DELAY: &str = "STREAM_MANAGER_EXPORTER_KINESIS_INTER_CALL_DELAY_MS
 const LOG_LEVEL: &str = "LOG_LEVEL";
 const JVM_ARGS: &str = "JVM_ARGS";
 const STARTUP_TIMEOUT: &str = "startupTimeoutSeconds";
-const READ_ONLY_DIRS: &str = "STREAM_MANAGER_READ_ONLY_DIRS";
+pub(super) const READ_ONLY_DIRS: &str = "STREAM_MANAGER_READ_ONLY_DIRS";
 
 /// Sets what the variables say.
 ///

@@ -27,6 +27,7 @@ use serde::Deserialize;
 
 pub(crate) use aws::Aws;
 pub(crate) use edit::Edit;
+use environment::READ_ONLY_DIRS;
 pub(crate) use problem::{ConfigProblem, nearest};
 pub(crate) use producer::{Producer, Restart, is_under};
 pub(crate) use secrets::Secret;
@@ -163,7 +164,14 @@ impl Config {
         )?;
         secrets::check(&self.secrets)?;
         let plugins = self.plugin.iter();
-        let plugins = plugins.map(|(name, plugin)| (format!("[plugin.{name}]"), &plugin.grants));
+        let plugins = plugins.map(|(name, plugin)| {
+            let by_variable = name == "s3" && self.variables.contains(&READ_ONLY_DIRS);
+            let section = match by_variable {
+                true => format!("[plugin.s3], with what {READ_ONLY_DIRS} says"),
+                false => format!("[plugin.{name}]"),
+            };
+            (section, &plugin.grants)
+        });
         let producers = self.producer.iter().map(|producer| {
             let section = format!("[[producer]] \"{}\"", producer.name);
             (section, &producer.grants)

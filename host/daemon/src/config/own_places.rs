@@ -22,11 +22,12 @@ impl Config {
         let own = self.own_places();
         for folder in &grants.folders {
             let granted = destination(&folder.host);
-            for (what, place) in &own {
-                let place = destination(place);
+            for (what, written) in &own {
+                let place = destination(written);
                 let relation = if granted == place {
                     "is"
-                } else if place.starts_with(&granted) {
+                // Who may write where a link to it lies can make it lead elsewhere.
+                } else if place.starts_with(&granted) || link(written).starts_with(&granted) {
                     "contains"
                 } else if granted.starts_with(&place) {
                     "lies in"
@@ -55,10 +56,14 @@ impl Config {
                 "the plugins folder".to_owned(),
                 self.path(&self.plugins.folder),
             ),
-            // Whatever its name is, it and the list of clients lie there.
+            // Whatever its name is, it lies there.
             (
                 "the configuration".to_owned(),
                 self.path(Path::new(DEFAULT_FILE)),
+            ),
+            (
+                "the list of clients".to_owned(),
+                self.path(&self.server.clients),
             ),
         ];
         if let Some(cache) = &self.plugins.cache {
@@ -69,7 +74,25 @@ impl Config {
             let file = self.path(secret.file()?);
             Some((format!("the file of the secret \"{name}\""), file))
         }));
+        let of_plugins = self.plugin.values().map(|plugin| &plugin.grants);
+        let of_producers = self.producer.iter().map(|producer| &producer.grants);
+        let identities = of_plugins
+            .chain(of_producers)
+            .flat_map(|grants| &grants.tls_identities);
+        let of_device = self.aws.iot_credentials.as_ref();
+        let keys = identities
+            .map(|identity| &identity.private_key)
+            .chain(of_device.map(|device| &device.private_key));
+        places.extend(keys.map(|key| ("a private key".to_owned(), self.path(key))));
         places
+    }
+}
+
+/// Where the name of a place lies, wherever it leads.
+fn link(path: &Path) -> PathBuf {
+    match (path.parent(), path.file_name()) {
+        (Some(folder), Some(name)) => destination(folder).join(name),
+        _ => destination(path),
     }
 }
 
@@ -110,8 +133,11 @@ mod tests {
         let base = folder.path();
         std::fs::create_dir(base.join("millstream-data")).unwrap();
         std::fs::create_dir(base.join("out")).unwrap();
+        std::fs::create_dir(base.join("native")).unwrap();
         std::os::unix::fs::symlink("../millstream-data", base.join("out/link")).unwrap();
-        let settings = "[plugins]\nfolder = \"code/plugins\"\ncache = \"native\"\n[secrets.token]\nfile = \
+        std::fs::create_dir(base.join("data")).unwrap();
+        std::os::unix::fs::symlink("../native", base.join("data/cache")).unwrap();
+        let settings = "[plugins]\nfolder = \"code/plugins\"\ncache = \"data/cache\"\n[secrets.token]\nfile = \
                         \"secrets/token\"\n";
         let whole = base.to_str().unwrap();
         for (path, said) in [
@@ -127,6 +153,7 @@ mod tests {
             ("code/plugins", "is the plugins folder"),
             ("native/1", "lies in the cache of native code"),
             ("secrets", "contains the file of the secret \"token\""),
+            ("data", "contains the cache of native code"),
         ] {
             for grants in [
                 "[plugin.p.grants]",
@@ -155,5 +182,18 @@ mod tests {
                          \"/usr/lib/millstream\"\n[plugin.p.grants]\nfolders = [{ path = \".\", as = \"/x\" }]";
         let problem = check(base, elsewhere).unwrap_err();
         assert!(problem.contains("contains the configuration"), "{problem}");
+        for settings in [
+            "[server]\nclients = \"private/clients.toml\"\n",
+            "[aws.iot-credentials]\nendpoint = \"c.credentials.iot.eu-central-1.amazonaws.com\"\nrole-alias \
+             = \"a\"\ncertificate = \"c\"\nprivate-key = \"private/key\"\n",
+            "[[plugin.other.grants.tls-identities]]\nservers = [\"a.example\"]\ncertificate = \"c\"\nprivate-key = \
+             \"private/key\"\n",
+        ] {
+            let text = format!(
+                "{settings}[plugin.p.grants]\nfolders = [{{ path = \"private\", as = \"/x\" }}]"
+            );
+            let problem = check(base, &text).unwrap_err();
+            assert!(problem.contains("private contains"), "{problem}");
+        }
     }
 }

@@ -54,6 +54,9 @@ pub(super) struct TransformedDestination {
     destination: Box<dyn Destination>,
     /// The largest batch that the destination takes.
     limits: BatchLimits,
+    /// Pieces, by their numbers, that are settled while longer work for others of the same messages goes on:
+    /// why they are rejected, or that they are delivered. They are not handed over again.
+    settled: BTreeMap<u64, Option<String>>,
 }
 
 /// A message on its way through the transforms.
@@ -120,6 +123,7 @@ impl TransformedDestination {
             transforms,
             destination,
             limits,
+            settled: BTreeMap::new(),
         }
     }
 
@@ -137,7 +141,15 @@ impl TransformedDestination {
 
     async fn export_transformed(&mut self, batch: &[Message]) -> Result<Exported, ExportFailure> {
         let mut verdicts = Verdicts::default();
-        let pieces = self.transform(batch, &mut verdicts).await?;
+        let mut pieces = self.transform(batch, &mut verdicts).await?;
+        pieces.retain(|piece| {
+            let settled = self.settled.get(&piece.message.sequence_number);
+            if let Some(Some(reason)) = settled {
+                verdicts.judge(&piece.sources, Disposition::Reject, reason);
+            }
+            settled.is_none()
+        });
+        let mut settled = BTreeMap::new();
         let mut exported = Exported::default();
         let mut rest = pieces.as_slice();
         let mut has_called = false;
@@ -146,10 +158,18 @@ impl TransformedDestination {
             let messages: Vec<_> = call.iter().map(|piece| piece.message.clone()).collect();
             match self.destination.export(&messages).await {
                 Ok(answer) => {
+                    let numbers = messages.iter().map(|message| message.sequence_number);
+                    settled.extend(numbers.map(|number| (number, None)));
                     for one in answer.undelivered {
-                        if let Some(piece) = call.get(one.index) {
-                            verdicts.judge(&piece.sources, one.disposition, &one.reason);
-                        }
+                        let Some(piece) = call.get(one.index) else {
+                            continue;
+                        };
+                        verdicts.judge(&piece.sources, one.disposition, &one.reason);
+                        let number = piece.message.sequence_number;
+                        match one.disposition {
+                            Disposition::Retry => settled.remove(&number),
+                            Disposition::Reject => settled.insert(number, Some(one.reason)),
+                        };
                     }
                     if answer.in_progress.is_some() {
                         // Its work goes on with the same messages: nothing may come in between.
@@ -169,6 +189,10 @@ impl TransformedDestination {
             }
             has_called = true;
             rest = later;
+        }
+        match exported.in_progress {
+            Some(_) => self.settled.extend(settled),
+            None => self.settled.clear(),
         }
         exported.undelivered = verdicts.into_undelivered();
         Ok(exported)

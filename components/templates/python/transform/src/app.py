@@ -19,6 +19,7 @@ SCHEMA = {
 
 # What `open` prepared. The tool makes a `Transformer` for each call, so it is kept here.
 settings = {"key": "sensor", "value": "value"}
+INFINITE = float("inf")
 
 
 class Transformer(exports.Transformer):
@@ -63,9 +64,14 @@ def reading(payload: bytes) -> tuple[str, float]:
     sensor, number = fields.get(settings["key"]), fields.get(settings["value"])
     if not isinstance(sensor, str) or isinstance(number, bool) or not isinstance(number, (int, float)):
         raise ValueError(f"The payload has no text `{settings['key']}` and no number `{settings['value']}`.")
-    return sensor, float(number)
+    number = float(number)
+    if not abs(number) < INFINITE:
+        raise ValueError("The number is not finite.")
+    return sensor, number
 
 
 def mean(sensor: str, numbers: list[float]) -> bytes:
-    fields = {settings["key"]: sensor, settings["value"]: sum(numbers) / len(numbers), "count": len(numbers)}
+    total = sum(numbers)
+    middle = total / len(numbers) if abs(total) < INFINITE else sum(number / len(numbers) for number in numbers)
+    fields = {settings["key"]: sensor, settings["value"]: middle, "count": len(numbers)}
     return json.dumps(fields).encode()

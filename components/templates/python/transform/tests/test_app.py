@@ -50,6 +50,12 @@ class Means(unittest.TestCase):
         self.assertEqual([it.index for it in found.rejected], [0, 1, 2, 3, 4])
         self.assertEqual(outputs(found)[0][0], [5])
 
+    def test_what_goes_on_is_json_whatever_the_numbers_are(self):
+        found = transform(b'{"sensor":"a","value":NaN}', b'{"sensor":"a","value":1e999}')
+        self.assertEqual([it.index for it in found.rejected], [0, 1])
+        found = transform(b'{"sensor":"a","value":1e308}', b'{"sensor":"a","value":1e308}')
+        self.assertEqual(outputs(found), [([0, 1], {"sensor": "a", "value": 1e308, "count": 2})])
+
     def test_the_fields_are_those_of_the_configuration(self):
         found = transform(b'{"id":"x","t":3}', config='{"key":"id","value":"t"}')
         self.assertEqual(outputs(found), [([0], {"id": "x", "t": 3, "count": 1})])

@@ -296,6 +296,35 @@ async fn nothing_comes_between_two_steps_of_longer_work() {
 }
 
 #[tokio::test]
+async fn what_is_settled_is_not_handed_over_again_while_work_for_the_same_message_goes_on() {
+    let step = |of: &[(usize, Disposition)]| {
+        Ok(Exported {
+            in_progress: Some("half".into()),
+            ..undelivered(of).unwrap()
+        })
+    };
+    // Each message becomes four, of which the fourth is longer work in a call of its own.
+    let answers = vec![
+        undelivered(&[(1, Reject)]),
+        step(&[(0, Retry)]),
+        step(&[(0, Retry)]),
+    ];
+    let (mut behind, destination) = behind(&[4], answers);
+    let batch = batch(&["a,b,c,d"]);
+    for _ in 0..2 {
+        let exported = behind.export(&batch).await.unwrap();
+        assert!(exported.in_progress.is_some());
+        assert_eq!(verdicts(&exported), [(0, Retry)]);
+    }
+    let exported = behind.export(&batch).await.unwrap();
+    assert_eq!(verdicts(&exported), [(0, Reject)]);
+    let handed = handed(&destination);
+    assert_eq!(handed.len(), 4);
+    let fourth = [(31, "d".to_owned())];
+    assert!(handed[1..].iter().all(|call| *call == fourth), "{handed:?}");
+}
+
+#[tokio::test]
 async fn a_crash_that_leaves_nothing_settled_is_a_crash_of_the_batch() {
     // The first message becomes four, of which the last, in a call of its own, is what crashes.
     let (mut behind, _) = behind(&[4], vec![Ok(Exported::default()), trap()]);
