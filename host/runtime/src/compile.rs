@@ -84,6 +84,8 @@ async fn run_within(
         program: command.program.clone(),
         source,
     };
+    // Large ones take half a minute, in which nothing else shows that something is under way.
+    tracing::info!(component = %path.display(), "compiling a component for this machine");
     let mut child = Command::new(&command.program)
         .args(&command.args)
         .arg(input)

@@ -107,7 +107,10 @@ impl Add {
         }
         let lines = grant::lines(grants);
         if lines.is_empty() {
-            output::line("granted     nothing");
+            output::line(match target.exists() {
+                true => "granted     nothing new",
+                false => "granted     nothing",
+            });
         }
         for line in lines {
             output::line(format!("granted     {line}"));
