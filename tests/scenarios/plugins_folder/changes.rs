@@ -1,7 +1,6 @@
 //! A plugin comes, is copied slowly, and goes.
 
 use std::io::Write;
-use std::time::{Duration, Instant};
 
 use millstream_protocol::definition::{
     Destination, Export, ExportDefinition, ExportFormat, StrategyOnFull,
@@ -201,13 +200,11 @@ fn a_plugin_that_cannot_be_looked_at_is_an_error_of_its_exports_and_its_stream_c
         .host
         .wait_for_export("long", "says what is wrong", |export| {
             let error = export["errorMessage"].as_str().unwrap();
-            error.contains("is not the name of a plugin: it has more than 200 characters")
+            error.contains("is not the name of a plugin: it has more than 200 bytes")
         });
     // Of what it does not carry any more, nobody can be told: that holds up nothing.
-    let started = Instant::now();
     let deleted = client.call("d", Call::Delete("long".parse().unwrap()));
     assert!(deleted.outcome.is_ok(), "{deleted:?}");
-    assert!(started.elapsed() < Duration::from_secs(10));
 
     stage.take_away("file.wasm");
     let file = built("file");

@@ -146,7 +146,7 @@ async fn read(
             return Ok(Batch {
                 messages: Vec::new(),
                 too_large: Vec::new(),
-                gaps: vec![from.get()..head.get()],
+                gaps: std::iter::once(from.get()..head.get()).collect(),
                 end: head,
             });
         }
