@@ -1,6 +1,7 @@
 //! One export of one stream, from its first message to the end of the task.
 
 use std::convert::Infallible;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,7 @@ use super::slots::{Slot, Slots};
 use crate::plugins::Standing;
 use crate::time::{Sleep, Time};
 
+mod rejecting;
 mod versions;
 
 use versions::PassedOver;
@@ -298,7 +300,7 @@ impl Pipeline {
         &mut self,
         opened: &mut Opened,
         in_hand: Vec<Canceled>,
-        unseen: std::ops::Range<u64>,
+        unseen: Range<u64>,
     ) -> Result<(), Stopped> {
         // Dead letters may be on their way to the same destination.
         let lane = Arc::clone(&self.lane).lock_owned();
@@ -317,40 +319,6 @@ impl Pipeline {
             self.unless_stopped(self.shared.time.sleep(backoff.pause(None)))
                 .await?;
         }
-        Ok(())
-    }
-
-    /// The one place where a message is rejected, whoever rejects it. It comes just before the cursor
-    /// passes the message: a dead letter is there before the export goes on without it, and a message
-    /// that comes again after a restart, because one before it waits, leaves one letter all the same.
-    ///
-    /// Where the dead-letter stream takes nothing, the export waits for it, and shows why.
-    async fn reject_below(&mut self, lowest: u64, between: &mut Between) -> Result<(), Stopped> {
-        let is_due = |rejected: &mut Rejected| rejected.number() < lowest;
-        let mut due: Vec<_> = between.rejected.extract_if(.., is_due).collect();
-        due.sort_by_key(Rejected::number);
-        let (shown, mut backoff, mut has_waited) = (self.progress.shown(), self.backoff(), false);
-        let (letters, mut written) = (self.letters.clone(), 0);
-        while let (Some(letters), Some(rest @ [_, ..])) = (&letters, due.get(written..)) {
-            let now = self.shared.time.now();
-            match letters.append_some(rest, now).await {
-                Ok(count) => {
-                    self.progress.meter.dead_letters_written(count as u64);
-                    written += count;
-                }
-                Err(Error::Closing) => return Err(Stopped),
-                Err(error) => {
-                    self.progress.fail(letters.refusal(&error), now);
-                    has_waited = true;
-                    between.slot = None;
-                    self.pause(backoff.pause(None).min(LOOK_AGAIN)).await?;
-                }
-            }
-        }
-        if has_waited {
-            self.progress.show_again(shown);
-        }
-        self.progress.note_rejected(&due);
         Ok(())
     }
 

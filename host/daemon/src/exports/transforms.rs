@@ -20,6 +20,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use millstream_runtime::{
     BatchLimits, BoxFuture, CancelReason, Canceled, Disposition, ExportFailure, Exported, Message,
     RuntimeError, Traffic, Transformed, Undelivered,
@@ -54,9 +55,17 @@ pub(super) struct TransformedDestination {
     destination: Box<dyn Destination>,
     /// The largest batch that the destination takes.
     limits: BatchLimits,
-    /// Pieces, by their numbers, that are settled while longer work for others of the same messages goes on:
-    /// why they are rejected, or that they are delivered. They are not handed over again.
-    settled: BTreeMap<u64, Option<String>>,
+    /// Pieces, by their numbers, that are settled while longer work for others of the same messages goes on.
+    /// They are not handed over again.
+    settled: BTreeMap<u64, Settled>,
+}
+
+/// A piece that is settled.
+struct Settled {
+    /// Of a smaller batch, a transform may make other pieces with the same numbers: those are not settled.
+    payload: Bytes,
+    /// Why it is rejected; none if it is delivered.
+    rejected: Option<String>,
 }
 
 /// A message on its way through the transforms.
@@ -144,7 +153,8 @@ impl TransformedDestination {
         let mut pieces = self.transform(batch, &mut verdicts).await?;
         pieces.retain(|piece| {
             let settled = self.settled.get(&piece.message.sequence_number);
-            if let Some(Some(reason)) = settled {
+            let settled = settled.filter(|settled| settled.payload == piece.message.payload);
+            if let Some(reason) = settled.and_then(|settled| settled.rejected.as_ref()) {
                 verdicts.judge(&piece.sources, Disposition::Reject, reason);
             }
             settled.is_none()
@@ -158,8 +168,13 @@ impl TransformedDestination {
             let messages: Vec<_> = call.iter().map(|piece| piece.message.clone()).collect();
             match self.destination.export(&messages).await {
                 Ok(answer) => {
-                    let numbers = messages.iter().map(|message| message.sequence_number);
-                    settled.extend(numbers.map(|number| (number, None)));
+                    settled.extend(messages.into_iter().map(|message| {
+                        let delivered = Settled {
+                            payload: message.payload,
+                            rejected: None,
+                        };
+                        (message.sequence_number, delivered)
+                    }));
                     for one in answer.undelivered {
                         let Some(piece) = call.get(one.index) else {
                             continue;
@@ -167,9 +182,13 @@ impl TransformedDestination {
                         verdicts.judge(&piece.sources, one.disposition, &one.reason);
                         let number = piece.message.sequence_number;
                         match one.disposition {
-                            Disposition::Retry => settled.remove(&number),
-                            Disposition::Reject => settled.insert(number, Some(one.reason)),
-                        };
+                            Disposition::Retry => drop(settled.remove(&number)),
+                            Disposition::Reject => {
+                                if let Some(settled) = settled.get_mut(&number) {
+                                    settled.rejected = Some(one.reason);
+                                }
+                            }
+                        }
                     }
                     if answer.in_progress.is_some() {
                         // Its work goes on with the same messages: nothing may come in between.

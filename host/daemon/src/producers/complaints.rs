@@ -1,6 +1,6 @@
 //! What the log says of requests that fail.
 //!
-//! Anybody may send a request, and each may fail: without a bound, the log would be as long as he likes.
+//! Anybody may send a request, and each may fail: without a bound, the log would be as long as they like.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

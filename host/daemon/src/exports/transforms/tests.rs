@@ -1,7 +1,6 @@
 use std::collections::VecDeque;
 use std::sync::Mutex;
 
-use bytes::Bytes;
 use millstream_runtime::TransformOutput;
 
 use super::*;
@@ -322,6 +321,19 @@ async fn what_is_settled_is_not_handed_over_again_while_work_for_the_same_messag
     assert_eq!(handed.len(), 4);
     let fourth = [(31, "d".to_owned())];
     assert!(handed[1..].iter().all(|call| *call == fourth), "{handed:?}");
+}
+
+#[tokio::test]
+async fn another_piece_with_the_number_of_a_settled_one_is_not_settled() {
+    let step = Ok(Exported {
+        in_progress: Some("half".into()),
+        ..undelivered(&[(1, Retry)]).unwrap()
+    });
+    let (mut behind, destination) = behind(&[1], vec![step]);
+    behind.export(&batch(&["a", "b"])).await.unwrap();
+    // As a transform may have it that makes something else of a smaller batch.
+    behind.export(&batch(&["c"])).await.unwrap();
+    assert_eq!(handed(&destination)[1], [(7, "c".to_owned())]);
 }
 
 #[tokio::test]
