@@ -114,3 +114,40 @@ fn every_plugin_is_in_the_tables_of_the_documents() {
         }
     }
 }
+
+/// The blocks of configuration in a document.
+fn examples(text: &str) -> impl Iterator<Item = &str> {
+    text.split("```toml\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next())
+        .filter(|block| block.contains("[[stream]]") || block.contains("[plugin."))
+}
+
+#[test]
+fn what_the_readme_of_each_plugin_configures_fits_its_schema() {
+    for (plugin, readme) in documented() {
+        let text = std::fs::read_to_string(&readme).unwrap();
+        for example in examples(&text) {
+            let folder = tempfile::TempDir::new().unwrap();
+            let config = folder.path().join("millstream.toml");
+            let cache = millstream_tests::target().join("native-code");
+            let own = format!(
+                "plugins.cache = {cache:?}\nplugins.folder = {:?}\nserver.listen = \"127.0.0.1:0\"\n",
+                plugins()
+            );
+            std::fs::write(&config, format!("{own}{example}")).unwrap();
+            let output = millstream()
+                .args(["check", "--config"])
+                .arg(&config)
+                .output()
+                .unwrap();
+            let complaint = String::from_utf8_lossy(&output.stderr);
+            let printed = String::from_utf8_lossy(&output.stdout);
+            // Folders and secrets of an example are not here, so something may be wrong.
+            let was_read = printed.contains(&format!("plugin {plugin}: "));
+            assert!(was_read, "{plugin}: {complaint}\n{example}");
+            let misfit = printed.lines().find(|line| line.contains(": config: "));
+            assert_eq!(misfit, None, "{plugin}:\n{example}");
+        }
+    }
+}

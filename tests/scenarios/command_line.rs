@@ -37,6 +37,59 @@ fn init_writes_a_configuration_that_check_and_run_accept_and_never_replaces_one(
 }
 
 #[test]
+fn check_names_each_key_of_a_plugins_configuration_that_does_not_fit() {
+    let folder = tempfile::tempdir().unwrap();
+    let plugins = folder.path().join("plugins");
+    std::fs::create_dir(&plugins).unwrap();
+    for plugin in ["file.wasm", "http.wasm", "json-fields.wasm"] {
+        let built = millstream_tests::plugins().join(plugin);
+        std::fs::copy(built, plugins.join(plugin)).unwrap();
+    }
+    std::fs::create_dir(folder.path().join("out")).unwrap();
+    let cache = millstream_tests::target().join("native-code");
+    let config = format!(
+        r#"
+        server.listen = "127.0.0.1:0"
+        plugins.cache = {cache:?}
+        [plugin.file.grants]
+        folders = [{{ path = "out", as = "/out", write = true }}]
+        [plugin.http]
+        config = {{ exportFormat = 7 }}
+        [[stream]]
+        name = "telemetry"
+        [[stream.export]]
+        identifier = "right"
+        plugin = "file"
+        config = {{ folder = "/out" }}
+        [[stream.export]]
+        identifier = "misspelt"
+        plugin = "file"
+        config = {{ foldr = "/out" }}
+        transforms = [{{ plugin = "json-fields", config = {{ dropp = ["raw"] }} }}]
+        "#
+    );
+    std::fs::write(folder.path().join("millstream.toml"), config).unwrap();
+    let checked = millstream()
+        .current_dir(folder.path())
+        .arg("check")
+        .output()
+        .unwrap();
+    assert_eq!(checked.status.code(), Some(1));
+    let printed = String::from_utf8_lossy(&checked.stdout);
+    let wrong: Vec<_> = printed
+        .lines()
+        .filter(|line| line.starts_with("WRONG"))
+        .collect();
+    let place = "WRONG  [[stream]] \"telemetry\": export \"misspelt\"";
+    assert_eq!(wrong.len(), 3, "{printed}");
+    assert!(wrong[0].starts_with(&format!("{place}: config: `foldr` is unknown")));
+    assert!(wrong[0].ends_with("did you mean `folder`?"), "{printed}");
+    assert!(wrong[1].starts_with("WRONG  [plugin.http]: config: `exportFormat` has to be"));
+    let transform = format!("{place}, transform json-fields: config: `dropp` is unknown");
+    assert!(wrong[2].starts_with(&transform), "{printed}");
+}
+
+#[test]
 fn streams_can_be_listed_described_appended_to_read_and_deleted() {
     let host = Host::start("[[stream]]\nname = \"s\"\n");
     assert_eq!(text(&host.command(&["stream", "list"])), "s\n");

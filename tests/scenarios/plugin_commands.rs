@@ -69,6 +69,26 @@ fn the_kit_holds_everything_on_the_plugin_http_and_leaves_no_file() {
 }
 
 #[test]
+fn the_kit_says_that_a_component_is_older_than_its_source() {
+    let folder = TempDir::new().unwrap();
+    std::fs::copy(plugin("http"), folder.path().join("sink.wasm")).unwrap();
+    let project = "kind = \"exporter\"\nlang = \"rust\"\nname = \"sink\"\n";
+    std::fs::write(folder.path().join("millstream-plugin.toml"), project).unwrap();
+    let source = folder.path().join("lib.rs");
+    std::fs::write(&source, "").unwrap();
+    let later = std::time::SystemTime::now() + std::time::Duration::from_secs(60);
+    let file = std::fs::File::open(&source).unwrap();
+    file.set_modified(later).unwrap();
+    let output = run(
+        folder.path(),
+        &["plugin", "test", "sink.wasm", "--batches", "10"],
+    );
+    let sentence = "lib.rs is newer than sink.wasm";
+    assert!(said(&output).contains(sentence), "{}", said(&output));
+    printed(&output);
+}
+
+#[test]
 fn what_does_not_hold_is_named_and_the_command_fails() {
     let folder = TempDir::new().unwrap();
     // An operator may say so, and loses messages then: what the kit has to find.

@@ -16,6 +16,7 @@
 mod configuration;
 mod exporter;
 mod journal;
+mod misfits;
 mod options;
 mod producer;
 mod schema;
@@ -33,6 +34,7 @@ use std::io;
 use millstream_runtime::{Component, ComponentKind};
 
 pub use journal::{Check, Event, Report, Verdict};
+pub use misfits::{Misfit, misfits};
 pub use options::Options;
 
 use journal::Journal;

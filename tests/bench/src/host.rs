@@ -1,5 +1,6 @@
 //! The program under measurement.
 
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -95,10 +96,15 @@ impl Host {
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
-    /// Whether native code of a component is in memory.
-    pub(crate) fn has_native_code(&self) -> bool {
+    /// Of how many components native code is in memory.
+    pub(crate) fn native_code(&self) -> usize {
         let maps = std::fs::read_to_string(format!("/proc/{}/maps", self.child.id())).unwrap();
-        maps.contains(".cwasm")
+        let files: BTreeSet<_> = maps
+            .lines()
+            .filter_map(|line| line.split_whitespace().nth(5))
+            .filter(|file| file.ends_with(".cwasm"))
+            .collect();
+        files.len()
     }
 
     /// A field of `/proc/…/status` in MiB, such as `VmRSS` or `VmHWM`.

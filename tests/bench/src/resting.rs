@@ -1,4 +1,4 @@
-//! Memory of a host that has every plugin and nothing to do.
+//! Memory of a host that has nothing to do: with every plugin, and with exporters and producers.
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
@@ -7,7 +7,8 @@ use crate::export::wait;
 use crate::host::{Host, Setup};
 use crate::report::{Budget, value};
 
-const NAME: &str = "resident, one export of each plugin, resting";
+const EACH: &str = "resident, one export of each plugin, resting";
+const TEN: &str = "resident, ten exporters and ten producers, idle";
 
 /// The time in which all shall have come to rest, a second after the last has started.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -82,27 +83,67 @@ const EXPORTS: [(&str, &str, &str); 14] = [
     ),
 ];
 
-/// The components come from the cache, so that nothing of their compilation is counted. Where native code
-/// does not go in time, the row shows what is resident then.
+/// Producers with nothing to do: a component, how many of it, its arguments and what it is granted. They
+/// never rest, since each waits for something.
+const PRODUCERS: [(&str, usize, &str, &str); 4] = [
+    (
+        "follow-file",
+        3,
+        "'--stream', 'lines', '--file', '/out/none.log'",
+        "folders = [{ path = 'out', as = '/out' }]",
+    ),
+    (
+        "http-poll",
+        3,
+        "'--stream', 'lines', '--url', 'http://127.0.0.1:9/', '--interval', '1h'",
+        "hosts = ['http://127.0.0.1:9']",
+    ),
+    (
+        "mqtt-subscribe",
+        2,
+        "'--stream', 'lines', '--broker', 'mqtt://127.0.0.1:9', '--client-id', 'c', '--topic', 't'",
+        "addresses = ['127.0.0.1:9']",
+    ),
+    (
+        "system-metrics",
+        2,
+        "'--stream', 'lines', '--interval', '1h'",
+        "folders = [{ path = '/proc', as = '/proc' }]",
+    ),
+];
+
 pub(crate) fn run(setup: &Setup) {
-    if !setup.measures(NAME) {
-        return;
-    }
-    let mut host = Host::start(setup, &config());
-    wait(|| all_started(&host));
-    host.stop();
-    host.start_again();
-    wait(|| all_started(&host));
-    let started = Instant::now();
-    while host.has_native_code() && started.elapsed() < PATIENCE {
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    value(NAME, "MiB", host.memory("VmRSS"), Budget::AtMost(30.0));
+    let exports = exports(&EXPORTS);
+    row(setup, EACH, &exports, (EXPORTS.len(), 0), 30.0);
+    let ten = self::exports(&EXPORTS[..10]) + &producers();
+    let count = PRODUCERS.iter().map(|(_, count, ..)| count).sum();
+    row(setup, TEN, &ten, (10, count), 60.0);
 }
 
-fn config() -> String {
-    let mut text = String::from("plugins.rest-after = \"1s\"\n");
-    for (plugin, grants, config) in EXPORTS {
+/// The components come from the cache, so that nothing of their compilation is counted. Where the native
+/// code of exporters does not go in time, the row shows what is resident then.
+fn row(setup: &Setup, name: &str, config: &str, parts: (usize, usize), budget: f64) {
+    if !setup.measures(name) {
+        return;
+    }
+    let config = format!("plugins.rest-after = \"1s\"\n{config}");
+    let mut host = Host::start(setup, &config);
+    wait(|| all_started(&host, parts));
+    host.stop();
+    host.start_again();
+    wait(|| all_started(&host, parts));
+    let started = Instant::now();
+    // That of producers stays.
+    let stays = if parts.1 == 0 { 0 } else { PRODUCERS.len() };
+    while host.native_code() > stays && started.elapsed() < PATIENCE {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    value(name, "MiB", host.memory("VmRSS"), Budget::AtMost(budget));
+}
+
+fn exports(exports: &[(&str, &str, &str)]) -> String {
+    let mut text = String::new();
+    for (plugin, grants, config) in exports {
         write!(
             text,
             "[plugin.{plugin}.grants]\n{grants}\n[[stream]]\nname = \"{plugin}\"\n[[stream.export]]\n\
@@ -113,14 +154,30 @@ fn config() -> String {
     text
 }
 
-/// Whether each export has a version of its plugin.
-fn all_started(host: &Host) -> bool {
+fn producers() -> String {
+    let mut text = String::from("[[stream]]\nname = \"lines\"\n");
+    for (component, count, arguments, grants) in PRODUCERS {
+        for number in 0..count {
+            write!(
+                text,
+                "[[producer]]\nname = \"{component}-{number}\"\ncomponent = \"{component}\"\n\
+                 args = [{arguments}]\n[producer.grants]\nappend = [\"lines\"]\n{grants}\n"
+            )
+            .unwrap();
+        }
+    }
+    text
+}
+
+/// Whether each export has a version of its plugin, and each producer runs.
+fn all_started(host: &Host, (exports, producers): (usize, usize)) -> bool {
     let status = host.status();
     let streams = status["streams"].as_array().unwrap();
-    let has_version = |export: &serde_json::Value| export["pluginSha256"] != "";
-    streams.len() == EXPORTS.len()
-        && streams
-            .iter()
-            .flat_map(|stream| stream["exports"].as_array().unwrap())
-            .all(has_version)
+    let all = streams
+        .iter()
+        .flat_map(|stream| stream["exports"].as_array().unwrap());
+    let with_version = all.filter(|export| export["pluginSha256"] != "").count();
+    let running = status["producers"].as_array().unwrap().iter();
+    let running = running.filter(|producer| producer["state"] == "running");
+    (with_version, running.count()) == (exports, producers)
 }

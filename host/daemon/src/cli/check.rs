@@ -1,16 +1,16 @@
 //! `millstream check`
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
-use millstream_runtime::{ComponentKind, Secret, SecretName};
+use millstream_runtime::{Secret, SecretName};
 use tokio::net::TcpListener;
 
-use super::plugin::purpose;
 use super::{Failed, components, create_folder, output};
 use crate::access::Access;
 use crate::config::{Authentication, Config};
 use crate::plugins::Plugins;
+
+mod plugins;
 
 /// Looks at everything the configuration names. It changes nothing but what a start would make anyway:
 /// the data folder and the cache of native code.
@@ -26,7 +26,7 @@ pub(super) async fn check(config: Config) -> Result<(), Failed> {
     match components(&config) {
         Ok(runtime) => {
             let plugins = Plugins::new(runtime, &config);
-            check_plugins(&config, &plugins, &mut findings).await;
+            plugins::check(&config, &plugins, &mut findings).await;
         }
         Err(reason) => findings.wrong(reason),
     }
@@ -110,69 +110,6 @@ async fn check_aws(config: &Config, findings: &mut Findings) {
         Ok(Ok(())) => findings.good(format!("{certificate} can be shown to AWS IoT")),
         Ok(Err(problem)) => findings.wrong(problem.to_string()),
         Err(error) => findings.wrong(error.to_string()),
-    }
-}
-
-async fn check_plugins(config: &Config, plugins: &Plugins, findings: &mut Findings) {
-    for path in plugins.files() {
-        let name = path
-            .file_stem()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        match plugins.inspect(&path).await {
-            Ok(loaded) => {
-                let purpose = purpose(loaded.component.kind());
-                let description = loaded.description.as_ref();
-                let summary = description.map_or(purpose, |description| &description.summary);
-                findings.good(format!("plugin {name}: {summary}"));
-            }
-            Err(error) => findings.wrong(error.to_string()),
-        }
-    }
-    let wanted: BTreeSet<_> = config
-        .stream
-        .iter()
-        .flat_map(|stream| &stream.export)
-        .map(|export| export.plugin.as_str())
-        .collect();
-    for name in wanted {
-        match plugins.load(name).await.map(|loaded| loaded.description) {
-            Ok(Some(description)) => {
-                for sentence in plugins.missing_grants(name, &description) {
-                    findings.wrong(sentence);
-                }
-            }
-            Ok(None) => findings.wrong(format!(
-                "an export names the plugin {name}, which is not an exporter"
-            )),
-            Err(reason) => findings.wrong(reason),
-        }
-    }
-    for (place, step) in config.transform_steps() {
-        match plugins.load(&step.plugin).await {
-            Ok(loaded) if loaded.component.kind() == ComponentKind::Transform => {}
-            Ok(_) => findings.wrong(format!("{place}: {} is not a transform", step.plugin)),
-            Err(reason) => findings.wrong(format!("{place}: {reason}")),
-        }
-    }
-    for producer in &config.producer {
-        let wrong = match plugins.load(&producer.component).await {
-            Ok(loaded) => match (loaded.component.kind(), &producer.path) {
-                (ComponentKind::Producer, None) | (ComponentKind::Webhook, Some(_)) => continue,
-                (ComponentKind::Exporter, _) => "it is an exporter, not a producer".to_owned(),
-                (ComponentKind::Transform, _) => "it is a transform, not a producer".to_owned(),
-                (ComponentKind::Webhook, None) => {
-                    "it is a webhook; say where with path = \"/hooks/…\"".to_owned()
-                }
-                (ComponentKind::Producer, Some(_)) => {
-                    "it is a command and not a webhook; take path away".to_owned()
-                }
-            },
-            Err(reason) => reason,
-        };
-        let (name, component) = (&producer.name, &producer.component);
-        findings.wrong(format!("[[producer]] \"{name}\", {component}: {wrong}"));
     }
 }
 

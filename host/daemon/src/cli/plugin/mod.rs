@@ -5,6 +5,7 @@ mod build;
 mod grant;
 mod inspect;
 mod list;
+mod stale;
 mod test;
 
 use std::path::{Path, PathBuf};

@@ -8,6 +8,7 @@ use millstream_kit::{Check, Event, Options, Verdict};
 use serde_json::{Map, Value, json};
 
 use super::grant::{self, Grant};
+use super::stale::newer_source;
 use super::{Failed, file, output};
 use crate::config::{Config, Span};
 use crate::plugins::Plugins;
@@ -85,6 +86,13 @@ fn span(text: &str) -> Result<Span, String> {
 impl Test {
     pub(super) async fn run(&self, plugins: &Plugins, config: &Config) -> Result<(), Failed> {
         let path = file(plugins, &self.plugin);
+        if let Some(source) = newer_source(&path) {
+            output::complain(&format!(
+                "{} is newer than {}, which is tried out as it is; `millstream plugin build` builds it anew",
+                source.display(),
+                path.display()
+            ));
+        }
         let inspected = plugins.load_file(&path).await;
         let component = inspected.map_err(|error| error.to_string())?;
         let options = self.options(plugins, config)?;
