@@ -1,7 +1,7 @@
 //! The README of each plugin has a table of its configuration, which is written from its schema.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use millstream_tests::{millstream, plugins, repository};
 use serde_json::Value;
@@ -115,6 +115,16 @@ fn every_plugin_is_in_the_tables_of_the_documents() {
     }
 }
 
+/// A component goes to devices over thin lines, and is compiled there.
+#[test]
+fn every_plugin_is_smaller_than_four_megabytes() {
+    for (plugin, _) in documented() {
+        let file = plugins().join(format!("{plugin}.wasm"));
+        let size = std::fs::metadata(file).unwrap().len();
+        assert!(size < 4_000_000, "{plugin} has {size} bytes");
+    }
+}
+
 /// The blocks of configuration in a document.
 fn examples(text: &str) -> impl Iterator<Item = &str> {
     text.split("```toml\n")
@@ -127,6 +137,11 @@ fn examples(text: &str) -> impl Iterator<Item = &str> {
 fn what_the_readme_of_each_plugin_configures_fits_its_schema() {
     for (plugin, readme) in documented() {
         let text = std::fs::read_to_string(&readme).unwrap();
+        let is_whole = |example: &str| example.contains("[[stream]]");
+        assert!(
+            examples(&text).any(is_whole),
+            "plugins/{plugin}/README.md has no example of a whole [[stream]]"
+        );
         for example in examples(&text) {
             let folder = tempfile::TempDir::new().unwrap();
             let config = folder.path().join("millstream.toml");
@@ -148,6 +163,46 @@ fn what_the_readme_of_each_plugin_configures_fits_its_schema() {
             assert!(was_read, "{plugin}: {complaint}\n{example}");
             let misfit = printed.lines().find(|line| line.contains(": config: "));
             assert_eq!(misfit, None, "{plugin}:\n{example}");
+        }
+    }
+}
+
+/// The plugins that the protocol and Greengrass' variables speak of.
+const OF_THE_WIRE: [&str; 5] = ["http", "iot-analytics", "kinesis", "s3", "sitewise"];
+
+/// The sources below a folder, without those of tests.
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.is_dir() && name != "tests" {
+            sources(&path, found);
+        } else if name.ends_with(".rs") && name != "tests.rs" {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn the_host_knows_no_plugin_by_name_but_those_of_the_wire() {
+    let mut files = Vec::new();
+    for part in ["daemon", "protocol", "runtime", "streams"] {
+        sources(
+            &repository().join("host").join(part).join("src"),
+            &mut files,
+        );
+    }
+    assert!(files.len() > 100);
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        for (plugin, _) in documented() {
+            // `file` is a word of the configuration too: where a secret is.
+            if OF_THE_WIRE.contains(&plugin.as_str()) || plugin == "file" {
+                continue;
+            }
+            let named = code.contains(&format!("\"{plugin}\""));
+            assert!(!named, "{} names {plugin}", file.display());
         }
     }
 }

@@ -16,6 +16,7 @@
 
 mod aws_services;
 mod documents;
+mod file;
 mod http;
 mod influxdb;
 mod kafka;

@@ -1,4 +1,7 @@
-//! The plugin `mqtt`, to a real mosquitto.
+//! The plugin `mqtt`, to a real mosquitto, and to a `broker` of the test for what mosquitto never says.
+
+mod broker;
+mod throttling;
 
 use std::collections::HashSet;
 

@@ -70,9 +70,9 @@ pub fn plugins() -> PathBuf {
     existing(target().join("plugins"))
 }
 
-/// The component that attacks the sandbox; it is in no folder of plugins.
-pub fn hostile() -> PathBuf {
-    existing(target().join("hostile/hostile.wasm"))
+/// A component that attacks the sandbox; it is in no folder of plugins.
+pub fn hostile(name: &str) -> PathBuf {
+    existing(target().join("hostile").join(format!("{name}.wasm")))
 }
 
 /// The folder of the components in other languages than Rust.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -25,6 +25,9 @@ enum Step {
 }
 
 /// The steps of the tutorial for those who write in a language, with other ports.
+///
+/// Not among them are the blocks `sh before`: how one comes to the program, which is what is tested here and was
+/// built before. What they put into `PATH`, [`furnish`] does.
 fn steps(language: &str, sink: u16) -> Vec<Step> {
     let text = fs::read_to_string(repository().join("docs/authoring.md")).unwrap();
     let text = text
@@ -40,6 +43,7 @@ fn steps(language: &str, sink: u16) -> Vec<Step> {
             None if kind == "sh" => steps.push(Step::Type(code)),
             // What is only shown.
             None => assert_eq!(kind, "text"),
+            Some(("sh", "before")) => {}
             Some(("sh", "background")) => steps.push(Step::Start(code)),
             Some(("sh", of)) => {
                 let of = of.strip_prefix("lang=").unwrap();
@@ -125,18 +129,19 @@ fn furnish(shell: &mut Command, folder: &Path, language: &str) {
         .env_remove("CARGO_TARGET_DIR");
 }
 
-/// Commands that run on in another terminal, and end with this.
-struct Running(Vec<Child>);
+/// A terminal in which a command goes on. It ends with this.
+struct Terminal {
+    command: String,
+    child: Child,
+}
 
-impl Drop for Running {
+impl Drop for Terminal {
     fn drop(&mut self) {
-        for child in &mut self.0 {
-            // The group that `process_group` has made: the shell and what it started.
-            let group = i32::try_from(child.id()).unwrap();
-            let group = rustix::process::Pid::from_raw(group).unwrap();
-            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::TERM);
-            let _ = child.wait();
-        }
+        // The group that `process_group` has made: the shell and what it started.
+        let group = i32::try_from(self.child.id()).unwrap();
+        let group = rustix::process::Pid::from_raw(group).unwrap();
+        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::TERM);
+        let _ = self.child.wait();
     }
 }
 
@@ -181,7 +186,7 @@ impl Reader {
     }
 
     /// Starts what goes on in another terminal, and waits until it listens.
-    fn starts(&self, command: &str) -> Child {
+    fn starts(&self, command: String) -> Terminal {
         let printed = self.printed();
         let out = fs::File::options()
             .create(true)
@@ -195,10 +200,33 @@ impl Reader {
             true => self.sink,
             false => self.host,
         };
+        let terminal = Terminal { command, child };
         eventually_within(PATIENCE, "it listens", || {
             std::net::TcpStream::connect(("127.0.0.1", port)).ok()
         });
-        child
+        terminal
+    }
+
+    /// Lets the host find the native code that `plugin build` has compiled, for which each of them waits by
+    /// itself where a reader works: the components of some languages take long.
+    fn shares_native_code(&self) {
+        let compiled = target().join("cache-of-authors/millstream/native-code");
+        let data = self.place.join("millstream-data");
+        fs::create_dir(&data).unwrap();
+        symlink(compiled, data.join("native-code")).unwrap();
+    }
+
+    /// Hands the second project the tools that the first one has fetched: its own setup runs, and finds them
+    /// there. A link stays behind, because programs of a virtual environment name their interpreter by its path.
+    fn shares_tools(&self) {
+        for tools in [".venv", "node_modules"] {
+            let [first, second] =
+                ["my-sink", "my-readings"].map(|project| self.place.join(project).join(tools));
+            if first.is_dir() {
+                fs::rename(&first, &second).unwrap();
+                symlink(&second, &first).unwrap();
+            }
+        }
     }
 
     fn waits_for_message(&self, number: u64, payload: &str) {
@@ -238,14 +266,22 @@ fn follow(language: &'static str) {
         sink,
         host,
     };
-    let mut running = Running(Vec::new());
+    let mut terminals: Vec<Terminal> = Vec::new();
     for step in steps(language, reader.sink) {
         match step {
             Step::Save(name, code) => fs::write(reader.place.join(name), code).unwrap(),
-            Step::Start(command) => running.0.push(reader.starts(&command)),
+            Step::Start(command) => {
+                // What runs is ended before it is started again.
+                terminals.retain(|terminal| terminal.command != command);
+                terminals.push(reader.starts(command));
+            }
             Step::Type(commands) => {
                 let said = reader.types(&commands);
-                if commands.contains("append telemetry '21.5'") {
+                if commands.contains("millstream init") {
+                    reader.shares_native_code();
+                } else if commands.contains("millstream new producer") {
+                    reader.shares_tools();
+                } else if commands.contains("append telemetry '21.5'") {
                     reader.waits_for_message(0, "21.5");
                 } else if commands.contains("plugin add my-sink/my-sink.wasm --yes") {
                     eventually_within(PATIENCE, "the host takes the new version", || {
@@ -255,36 +291,43 @@ fn follow(language: &'static str) {
                 } else if commands.contains("append telemetry '22.0'") {
                     reader.waits_for_message(1, "22.0");
                     assert!(said.contains("Posts every batch"), "{said}");
+                } else if commands.contains("stream read readings") {
+                    eventually_within(PATIENCE, "the producer has appended a reading", || {
+                        let said = reader.types(&commands);
+                        (said.contains("running") && said.contains("\"number\"")).then_some(())
+                    });
                 }
             }
         }
     }
     // The tutorial was followed to its end.
     reader.waits_for_message(1, "22.0");
+    let readings = reader.types("millstream stream read readings");
+    assert!(readings.contains("\"number\""), "{readings}");
 }
 
 #[test]
-fn the_tutorial_leads_to_a_running_exporter_in_rust() {
+fn the_tutorial_leads_to_a_running_exporter_and_producer_in_rust() {
     follow("rust");
 }
 
 #[test]
-fn the_tutorial_leads_to_a_running_exporter_in_python() {
+fn the_tutorial_leads_to_a_running_exporter_and_producer_in_python() {
     follow("python");
 }
 
 #[test]
-fn the_tutorial_leads_to_a_running_exporter_in_javascript() {
+fn the_tutorial_leads_to_a_running_exporter_and_producer_in_javascript() {
     follow("javascript");
 }
 
 #[test]
-fn the_tutorial_leads_to_a_running_exporter_in_c() {
+fn the_tutorial_leads_to_a_running_exporter_and_producer_in_c() {
     follow("c");
 }
 
 #[test]
-fn the_tutorial_leads_to_a_running_exporter_in_go() {
+fn the_tutorial_leads_to_a_running_exporter_and_producer_in_go() {
     follow("go");
 }
 

@@ -1,6 +1,7 @@
 //! What the host does for all plugins that use AWS: region and address, credentials, signatures, and a
 //! word about the clock.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -27,8 +28,11 @@ fn config(aws: &str, granted: &str) -> String {
 /// Makes the stream `s`, which is exported to the Kinesis stream `k`, and appends a message.
 fn append(host: &Host) {
     run_script("create_kinesis.py", &[&host.port().to_string(), "s", "k"]);
-    let name = "s".parse().unwrap();
-    let payload = "a message".into();
+    append_to(host, "s", "a message".to_owned());
+}
+
+fn append_to(host: &Host, stream: &str, message: String) {
+    let (name, payload) = (stream.parse().unwrap(), message.into());
     let call = millstream_protocol::Call::Append { name, payload };
     let response = RawClient::connect(host.port()).call("a", call);
     assert!(response.outcome.is_ok(), "{response:?}");
@@ -218,13 +222,52 @@ fn files_that_cannot_be_shown_to_iot_are_found_by_check() {
 
 #[test]
 fn addresses_with_fips_and_ipv6_are_used_if_the_host_says_so() {
-    let aws = "[aws]\nuse-fips = true\nuse-dual-stack = true\n";
-    let mut environment = CREDENTIALS.to_vec();
-    environment.push(("AWS_DEFAULT_REGION", "us-east-2"));
-    // Nothing but a name that is never looked up is granted.
-    let host = Host::start_with(&config(aws, "https://nobody.invalid"), &environment);
-    append(&host);
-    host.wait_for_log("refused a request to https://kinesis-fips.us-east-2.api.aws");
+    // The names are those of the endpoint rules of the services.
+    let (fips, dual_stack) = ("use-fips = true\n", "use-dual-stack = true\n");
+    for (switches, kinesis, s3) in [
+        (
+            fips.to_owned(),
+            "kinesis-fips.us-east-2.amazonaws.com",
+            "bucket.s3-fips.us-east-2.amazonaws.com",
+        ),
+        (
+            dual_stack.to_owned(),
+            "kinesis.us-east-2.api.aws",
+            "bucket.s3.dualstack.us-east-2.amazonaws.com",
+        ),
+        (
+            format!("{fips}{dual_stack}"),
+            "kinesis-fips.us-east-2.api.aws",
+            "bucket.s3-fips.dualstack.us-east-2.amazonaws.com",
+        ),
+    ] {
+        let folder = tempfile::TempDir::new().unwrap();
+        std::fs::write(folder.path().join("f"), "a file").unwrap();
+        let mut environment = CREDENTIALS.to_vec();
+        environment.push(("AWS_DEFAULT_REGION", "us-east-2"));
+        // Nothing but a name that is never looked up is granted.
+        let granted = "https://nobody.invalid";
+        let aws = format!("[aws]\n{switches}");
+        let config = config(&aws, granted) + &uploads(folder.path(), granted);
+        let host = Host::start_with(&config, &environment);
+        append(&host);
+        let url = format!("file:{}/f", folder.path().display());
+        let task = json!({ "inputUrl": url, "bucket": "bucket", "key": "k" });
+        append_to(&host, "uploads", task.to_string());
+        for name in [kinesis, s3] {
+            host.wait_for_log(&format!("refused a request to https://{name}: "));
+        }
+    }
+}
+
+/// Tables for the stream `uploads`, whose S3 plugin may read a folder and reach an address.
+fn uploads(folder: &Path, granted: &str) -> String {
+    format!(
+        "[plugin.s3.grants]\nhosts = [\"{granted}\"]\naws-services = [\"s3\"]\n\
+         folders = [{{ path = {folder:?}, as = {folder:?} }}]\n\
+         [[stream]]\nname = \"uploads\"\n[[stream.export]]\nidentifier = \"to-s3\"\n\
+         plugin = \"s3\"\nconfig = {{}}\n"
+    )
 }
 
 #[test]

@@ -144,6 +144,13 @@ fn aggregates(language: &str) {
     assert_eq!(made(a)["value"], 1.5);
     assert!(lines.iter().any(|line| made(line)["sensor"] == "b"));
     assert_eq!(lines.len(), 2);
+    // What it cannot read is no loss.
+    let letters = host.command(&["stream", "read", "dead", "--json"]);
+    let letters = String::from_utf8(letters.stdout).unwrap();
+    assert_eq!(letters.lines().count(), 1, "{letters}");
+    let letter: Value = serde_json::from_str(&letters).unwrap();
+    let letter: Value = serde_json::from_str(letter["payload"].as_str().unwrap()).unwrap();
+    assert_eq!(letter["sequenceNumber"], 2);
 }
 
 /// The name of a component, once its native code is there. Compiling a large one takes long, and all tests
@@ -193,7 +200,7 @@ fn finds_nothing(language: &str, kind: &str, more: &[&str]) {
         .current_dir(folder.path())
         .args(["plugin", "test"])
         .arg(component)
-        .args(["--batches", "120", "--run-for", "10s"])
+        .args(["--batches", "200", "--run-for", "10s"])
         .args(more)
         .output()
         .unwrap();
@@ -203,9 +210,14 @@ fn finds_nothing(language: &str, kind: &str, more: &[&str]) {
 
 /// A host whose stream `s` is exported.
 fn exporting(language: &str, granted: &str, config: &str) -> Host {
+    exporting_at("info", language, granted, config)
+}
+
+/// The same with a level of the log.
+fn exporting_at(level: &str, language: &str, granted: &str, config: &str) -> Host {
     let plugin = compiled(language, "exporter");
     let config = format!(
-        "[exports]\nlinger = \"50ms\"\nretry-first = \"20ms\"\nretry-longest = \"2s\"\n\n\
+        "log.level = {level:?}\n[exports]\nlinger = \"50ms\"\nretry-first = \"20ms\"\nretry-longest = \"2s\"\n\n\
          [plugin.{plugin}.grants]\nhosts = [{granted:?}]\n\n[[stream]]\nname = \"s\"\n\
          [[stream.export]]\nidentifier = \"e\"\nplugin = \"{plugin}\"\nconfig = {config}\n"
     );
@@ -288,7 +300,9 @@ fn delivers_once_and_in_order(language: &str) {
 /// Long enough for a language's collector of garbage to have run often.
 fn lasts(language: &str) {
     let sink = HttpSink::scripted(|_, _| HttpAnswer::status(200));
-    let host = exporting_to(language, &sink);
+    let endpoint = sink.endpoint();
+    let config = format!("{{ url = \"{endpoint}/in\" }}");
+    let host = exporting_at("debug", language, &endpoint, &config);
     let file = host.folder().join("lines");
     let line = "x".repeat(1000) + "\n";
     std::fs::write(&file, line.repeat(20_000)).unwrap();
@@ -296,6 +310,10 @@ fn lasts(language: &str) {
     wait_for_delivery(&host, 20_000);
     let log = host.log();
     assert!(!log.contains("export failed"), "{log}");
+    // Under JavaScript a request leaves a resource of the host behind (`docs/languages.md`).
+    if language != "javascript" {
+        assert!(!log.contains("is made anew"), "{log}");
+    }
 }
 
 fn tries_again(language: &str) {
@@ -393,11 +411,15 @@ fn names_the_wrong_field(language: &str) {
     }
 }
 
-/// A host with a producer that may append to a stream.
-fn producing(language: &str, granted: &str) -> Host {
+/// A host with a producer that may append to a stream, which an exporter carries to a server.
+fn producing(language: &str, granted: &str, sink: &HttpSink) -> Host {
     let component = compiled(language, "producer");
+    let exporter = compiled("rust", "exporter");
+    let endpoint = sink.endpoint();
     let config = format!(
-        "[[stream]]\nname = \"readings\"\n\n[[producer]]\nname = \"meter\"\ncomponent = \"{component}\"\n\
+        "[exports]\nlinger = \"50ms\"\n[plugin.{exporter}.grants]\nhosts = [{endpoint:?}]\n\
+         [[stream]]\nname = \"readings\"\n[[stream.export]]\nidentifier = \"e\"\nplugin = \"{exporter}\"\n\
+         config = {{ url = \"{endpoint}/in\" }}\n\n[[producer]]\nname = \"meter\"\ncomponent = \"{component}\"\n\
          args = [\"--stream\", \"readings\", \"--interval-ms\", \"10\"]\n\
          [producer.grants]\nappend = [{granted:?}]\n"
     );
@@ -405,7 +427,8 @@ fn producing(language: &str, granted: &str) -> Host {
 }
 
 fn produces(language: &str) {
-    let mut host = producing(language, "readings");
+    let sink = HttpSink::scripted(|_, _| HttpAnswer::status(200));
+    let mut host = producing(language, "readings", &sink);
     let read = eventually("there are twenty readings", || {
         let read = host.command(&["stream", "read", "readings", "--max", "20", "--json"]);
         let text = String::from_utf8(read.stdout).unwrap();
@@ -418,13 +441,24 @@ fn produces(language: &str) {
             "{line}"
         );
     }
+    eventually("twenty of them have arrived at the server", || {
+        let requests = sink.requests();
+        let bodies = requests.iter().map(|request| request.body.as_ref());
+        let lines = bodies.flat_map(|body| std::str::from_utf8(body).unwrap().lines());
+        let numbers: Vec<u64> = lines
+            .map(|line| serde_json::from_str::<Value>(line).unwrap())
+            .map(|line| line["sequenceNumber"].as_u64().unwrap())
+            .collect();
+        (numbers.len() >= 20).then(|| assert!(numbers.is_sorted() && numbers[19] == 19))
+    });
     host.stop();
     let log = host.log();
-    assert!(!log.contains("producer failed"), "{log}");
+    assert!(log.contains("producer stopped"), "{log}");
 }
 
 fn fails_without_a_grant(language: &str) {
-    let host = producing(language, "other");
+    let sink = HttpSink::scripted(|_, _| HttpAnswer::status(200));
+    let host = producing(language, "other", &sink);
     host.wait_for_log("producer failed");
     assert_eq!(
         host.describe("readings").unwrap()["newestSequenceNumber"],

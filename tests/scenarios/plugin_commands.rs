@@ -92,23 +92,36 @@ fn the_kit_says_that_a_component_is_older_than_its_source() {
 fn what_does_not_hold_is_named_and_the_command_fails() {
     let folder = TempDir::new().unwrap();
     // An operator may say so, and loses messages then: what the kit has to find.
-    let gives_up = r#"{"uri": "{{sink}}/in", "finalStatuses": [500]}"#;
-    let output = run(
-        folder.path(),
-        &[
-            "plugin",
-            "test",
-            &plugin("http"),
-            "--batches",
-            "300",
-            "--json",
-            "--with",
-            gives_up,
-        ],
-    );
-    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
-    assert_eq!(checks(&output, "does-not-hold"), ["status-500"]);
-    assert!(said(&output).contains("one of 20 checks does not hold"));
+    for (finals, failed, sums_up) in [
+        (
+            "[500]",
+            &["status-500"][..],
+            "one of 20 checks does not hold",
+        ),
+        (
+            "[500, 503]",
+            &["status-500", "status-503"],
+            "2 of 20 checks do not hold",
+        ),
+    ] {
+        let gives_up = format!(r#"{{"uri": "{{{{sink}}}}/in", "finalStatuses": {finals}}}"#);
+        let output = run(
+            folder.path(),
+            &[
+                "plugin",
+                "test",
+                &plugin("http"),
+                "--batches",
+                "300",
+                "--json",
+                "--with",
+                &gives_up,
+            ],
+        );
+        assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+        assert_eq!(checks(&output, "does-not-hold"), failed);
+        assert!(said(&output).contains(sums_up), "{}", said(&output));
+    }
 }
 
 #[test]
@@ -357,12 +370,59 @@ fn a_producer_is_added_as_one() {
         folder.path(),
         &[&add[..], &["--grant", "append=readings"]].concat(),
     ));
-    let expected = "\n[[producer]]\nname = \"ticks\"\ncomponent = \"ticks\"\n\n[producer.grants]\nappend = [\"readings\"]\n";
+    let expected = "\n[[producer]]\nname = \"ticks\"\ncomponent = \"ticks\"\n\
+                    # Its arguments, if it takes any, stand here, above the grants:\n\
+                    # args = [\"--stream\", \"readings\"]\n\n\
+                    [producer.grants]\nappend = [\"readings\"]\n";
     assert!(
         config_of(&folder).ends_with(expected),
         "{}",
         config_of(&folder)
     );
+}
+
+#[test]
+fn in_the_folder_of_a_project_a_plugin_is_added_only_to_a_configuration_that_is_there() {
+    let (host, project) = (host_folder(), TempDir::new().unwrap());
+    let in_project = |name: &str| project.path().join(name);
+    std::fs::write(
+        in_project("millstream-plugin.toml"),
+        "kind = \"exporter\"\n",
+    )
+    .unwrap();
+    std::fs::copy(plugin("file"), in_project("my-files.wasm")).unwrap();
+    let add = ["plugin", "add", "my-files.wasm", "--yes"];
+    let output = run(project.path(), &add);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    for way in ["the host's folder", "--config FILE", "`millstream init`"] {
+        assert!(said(&output).contains(way), "{}", said(&output));
+    }
+    let nothing_is_made = || {
+        assert!(!in_project("millstream.toml").exists() && !in_project("plugins").exists());
+    };
+    nothing_is_made();
+    // The host's own, wherever it is.
+    let config = host.path().join("millstream.toml");
+    let named = ["--config", config.to_str().unwrap()];
+    printed(&run(project.path(), &[&add[..], &named].concat()));
+    assert!(config_of(&host).contains("[plugin.my-files.grants]"));
+    assert!(host.path().join("plugins/my-files.wasm").is_file());
+    nothing_is_made();
+    // The project's folder can be a host's as well.
+    std::fs::write(in_project("millstream.toml"), "").unwrap();
+    printed(&run(project.path(), &add));
+    assert!(in_project("plugins/my-files.wasm").is_file());
+}
+
+#[test]
+fn elsewhere_a_configuration_that_is_not_there_is_made_and_the_command_says_so() {
+    let folder = TempDir::new().unwrap();
+    let add = ["plugin", "add", &plugin("file"), "--yes"];
+    let shown = printed(&run(folder.path(), &add));
+    assert!(shown.contains("makes       millstream.toml"), "{shown}");
+    assert!(config_of(&folder).contains("[plugin.file.grants]"));
+    let shown = printed(&run(folder.path(), &add));
+    assert!(!shown.contains("makes       "), "{shown}");
 }
 
 /// A new project in Rust.

@@ -20,14 +20,15 @@ struct Guest {
 }
 
 /// Every package in `plugins` and `components` that makes a component: a library of the kind `cdylib`,
-/// or a program. And the one that attacks the host in tests, which is dropped in where nobody takes it for
-/// a plugin.
+/// or a program. And those that attack the host in tests, which are dropped in where nobody takes them for
+/// plugins.
 fn guests_of_the_workspace() -> Result<Vec<Guest>> {
-    let mut found = vec![Guest {
-        package: "millstream-hostile".to_owned(),
-        name: "hostile".to_owned(),
+    let hostile = ["hostile", "hostile-producer"].map(|name| Guest {
+        package: format!("millstream-{name}"),
+        name: name.to_owned(),
         into: hostile(),
-    }];
+    });
+    let mut found = Vec::from(hostile);
     for parent in ["plugins", "components"] {
         let parent = root().join(parent);
         let entries = std::fs::read_dir(&parent)

@@ -84,7 +84,7 @@ impl Packages {
 fn check_version() -> Result<()> {
     let needed = format!(
         "the tests run the SDK for Node.js and need Node.js {OLDEST} or later with npm; \
-         on Debian: apt-get install nodejs npm"
+         on Debian: apt-get install nodejs npm (Debian 13 or later)"
     );
     let version = output(Command::new("node").arg("--version")).context(needed.clone())?;
     let major = version.trim().trim_start_matches('v').split('.').next();

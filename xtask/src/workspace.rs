@@ -26,7 +26,7 @@ pub(crate) fn plugins() -> PathBuf {
     target().join("plugins")
 }
 
-/// The component that attacks the host in tests.
+/// The components that attack the host in tests.
 pub(crate) fn hostile() -> PathBuf {
     target().join("hostile")
 }

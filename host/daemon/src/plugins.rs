@@ -17,7 +17,6 @@ use std::time::Duration;
 
 use millstream_runtime::{
     Component, ComponentKind, Description, Grants, Limits, Runtime, RuntimeError,
-    TransformDescription,
 };
 use serde_json::{Map, Value};
 use tokio::sync::watch;
@@ -27,7 +26,9 @@ use aws_defaults::AwsDefaults;
 use folder::{Found, Place};
 use trust::Trust;
 
-pub(crate) use version::{Loaded, Offer, Standing, VersionId, changed, short, superseded};
+pub(crate) use version::{
+    Described, Loaded, Offer, Standing, VersionId, changed, short, superseded,
+};
 
 /// The longest name of a plugin, in bytes: with what comes behind it, it has to be the name of a file.
 const LONGEST_NAME: usize = 200;
@@ -86,19 +87,6 @@ impl Plugins {
             // It went just now.
             (None, _) => Err(self.missing(name).await),
         }
-    }
-
-    /// Asks a transform to describe itself.
-    ///
-    /// # Errors
-    ///
-    /// A sentence for the operator.
-    pub(crate) async fn describe_transform(
-        &self,
-        component: &Component,
-    ) -> Result<TransformDescription, String> {
-        let description = component.describe_transform(self.limits).await;
-        description.map_err(|error| error.to_string())
     }
 
     /// What the messages of all exports to a plugin go through that name nothing themselves.
@@ -226,7 +214,7 @@ impl Plugins {
         self.runtime.load(path).await
     }
 
-    /// Loads and, for an exporter, describes a file wherever it lies. In the folder it has to be one that
+    /// Loads a file wherever it lies, and lets it describe itself. In the folder it has to be one that
     /// may be used.
     pub(crate) async fn inspect(&self, path: &Path) -> Result<Loaded, RuntimeError> {
         let component = if path.parent() == Some(&self.folder) {
@@ -238,11 +226,14 @@ impl Plugins {
         } else {
             self.runtime.load(path).await?
         };
-        let description = match component.kind() {
-            ComponentKind::Exporter => Some(component.describe(self.limits).await?),
-            ComponentKind::Producer | ComponentKind::Transform | ComponentKind::Webhook => None,
+        let described = match component.kind() {
+            ComponentKind::Exporter => Described::Exporter(component.describe(self.limits).await?),
+            ComponentKind::Transform => {
+                Described::Transform(component.describe_transform(self.limits).await?)
+            }
+            ComponentKind::Producer | ComponentKind::Webhook => Described::Nothing,
         };
-        Ok(Loaded::new(component, description))
+        Ok(Loaded::new(component, described))
     }
 
     /// What the configuration grants a plugin.

@@ -9,6 +9,7 @@
 //!   none.
 //! * [`exporter`] has the checks of exporters, [`producer`] those of producers, [`transform`] those of
 //!   transforms, [`webhook`] those of webhooks; [`journal`] writes down what they find.
+//! * [`refusals`] and [`memory`] are checks of exporters and transforms alike.
 //!
 //! A check *holds*, *does not hold*, or is *not applicable*, as what happens when a server fails is for a
 //! component that speaks to none.
@@ -16,9 +17,11 @@
 mod configuration;
 mod exporter;
 mod journal;
+mod memory;
 mod misfits;
 mod options;
 mod producer;
+mod refusals;
 mod schema;
 mod sink;
 mod stage;

@@ -16,9 +16,10 @@ pub struct Options {
     pub payload: Option<String>,
     /// The body with which the kit's HTTP server answers when all is well.
     pub answer: String,
-    /// How many batches the check of the memory hands over.
+    /// How many batches the check of the memory hands over. With fewer than 200 it does not say that the
+    /// memory does not grow, only that it does.
     pub batches: u64,
-    /// The longest that the check of the memory may take.
+    /// The longest that the check of the memory may take; what it found is then about the batches so far.
     pub batches_within: Duration,
     /// How long a producer runs before it is asked to end.
     pub run_for: Duration,

@@ -9,15 +9,14 @@ use millstream_runtime::{
 };
 use serde_json::{Value, json};
 
-use crate::configuration;
 use crate::journal::{Event, Finding, Journal, Otherwise, fails, holds};
-use crate::schema;
+use crate::memory::{unrenewed, watch};
 use crate::stage::Stage;
-use crate::words::{count, quoted, size, time as spoken};
+use crate::words::{count, quoted, time as spoken};
+use crate::{configuration, refusals, schema};
 
-/// Those that need a transform that is open.
-const BATCHES: [&str; 7] = [
-    "unknown-key",
+/// Those that need a transform that is open, beside [`refusals::CHECKS`].
+const BATCHES: [&str; 6] = [
     "one-message",
     "full-batch",
     "binary-payload",
@@ -27,11 +26,8 @@ const BATCHES: [&str; 7] = [
 ];
 /// Messages of a full batch.
 const FULL: u64 = 500;
-/// After so many batches a transform has what it needs, and what may come on top of it all the same.
-const SETTLED: u64 = 100;
-const SLACK: u64 = 1 << 20;
-/// A key that no transform has.
-const UNKNOWN: &str = "millstreamKitUnknownKey";
+/// Messages of each batch while the memory is watched.
+const SMALL: u64 = 2;
 
 /// A transform that can be opened.
 struct Subject<'a> {
@@ -45,6 +41,7 @@ pub(crate) async fn run(stage: &Stage, journal: &mut Journal<'_>) {
     let Some(description) = journal.check("description", describe(stage)).await else {
         let why = "It has to describe itself first.";
         journal.leave_out(&["schema", "configuration"], why);
+        journal.leave_out(&refusals::CHECKS, why);
         journal.leave_out(&BATCHES, why);
         return;
     };
@@ -54,7 +51,9 @@ pub(crate) async fn run(stage: &Stage, journal: &mut Journal<'_>) {
         .check("configuration", configure(stage, &description))
         .await;
     let Some(config) = opened else {
-        journal.leave_out(&BATCHES, "It has to take a configuration first.");
+        let why = "It has to take a configuration first.";
+        journal.leave_out(&refusals::CHECKS, why);
+        journal.leave_out(&BATCHES, why);
         return;
     };
     let subject = Subject {
@@ -62,7 +61,12 @@ pub(crate) async fn run(stage: &Stage, journal: &mut Journal<'_>) {
         description,
         config,
     };
-    journal.check("unknown-key", unknown_key(&subject)).await;
+    let try_to_open = async |config| {
+        let opened = open(stage, &subject.description, config, stage.options.limits);
+        opened.await.map(drop)
+    };
+    let schema = &subject.description.config_schema;
+    refusals::run(journal, schema, &subject.config, try_to_open).await;
     journal.check("one-message", batch_of(&subject, 1)).await;
     journal.check("full-batch", batch_of(&subject, FULL)).await;
     journal.check("binary-payload", binary(&subject)).await;
@@ -179,29 +183,6 @@ fn told(transformed: &Transformed, messages: usize) -> String {
     )
 }
 
-async fn unknown_key(subject: &Subject<'_>) -> Finding {
-    let mut config = subject.config.clone();
-    if let Some(fields) = config.as_object_mut() {
-        fields.insert(UNKNOWN.into(), json!(1));
-    }
-    let limits = subject.stage.options.limits;
-    match open(subject.stage, &subject.description, config, limits).await {
-        Err(RuntimeError::Config {
-            field: Some(field),
-            message,
-            ..
-        }) if field.contains(UNKNOWN) => holds(format!("It says {}.", quoted(&message))),
-        Ok(_) => fails(format!(
-            "With the key `{UNKNOWN}` added, the configuration is taken. A misspelt key that is taken is a \
-             setting that somebody believes in."
-        )),
-        Err(error) => fails(format!(
-            "With the key `{UNKNOWN}` added it does not name the field: {}.",
-            quoted(&error.to_string())
-        )),
-    }
-}
-
 /// A batch is transformed, and not all of it rejected.
 async fn batch_of(subject: &Subject<'_>, number: u64) -> Finding {
     let mut transformer = subject.fresh(subject.stage.options.limits).await?;
@@ -252,46 +233,21 @@ async fn repeated(subject: &Subject<'_>) -> Finding {
     )
 }
 
+/// The memory after many batches is that after a few.
 async fn memory(subject: &Subject<'_>, observer: &dyn Fn(Event<'_>)) -> Finding {
     let options = &subject.stage.options;
-    // An instance that grows would be made anew, and its growth would not show.
-    let limits = Limits {
-        recycle_above: u64::MAX,
-        ..options.limits
-    };
-    let mut transformer = subject.fresh(limits).await?;
-    let (started, mut shown) = (Instant::now(), Instant::now());
-    let (mut early, mut latest, mut done) = (0, 0, 0);
-    while done < options.batches && started.elapsed() < options.batches_within {
-        let batch = subject.messages(2 * done, 2, 0);
-        if let Err(error) = transformer.transform(&batch).await {
-            return fails(format!("Batch {}: {error}", done + 1));
+    let mut transformer = subject.fresh(unrenewed(options.limits)).await?;
+    watch(options, observer, async |number| {
+        let batch = subject.messages(number * SMALL, SMALL, 0);
+        match transformer.transform(&batch).await {
+            Ok(_) => Ok(transformer.memory()),
+            Err(error) => Err(Otherwise::DoesNotHold(format!(
+                "Batch {}: {error}",
+                number + 1
+            ))),
         }
-        done += 1;
-        latest = transformer.memory().unwrap_or(latest);
-        if done <= SETTLED {
-            early = latest;
-        }
-        if shown.elapsed() >= Duration::from_secs(1) {
-            shown = Instant::now();
-            let wanted = options.batches;
-            observer(Event::Progress(&format!(
-                "{done} of {wanted} batches, {}",
-                size(latest)
-            )));
-        }
-    }
-    let sentence = format!(
-        "{} after {SETTLED} batches, {} after {done}",
-        size(early),
-        size(latest)
-    );
-    if latest > early + SLACK + early / 20 {
-        return fails(format!(
-            "{sentence}: it grows. Keep nothing from call to call."
-        ));
-    }
-    holds(format!("{sentence}."))
+    })
+    .await
 }
 
 async fn time(subject: &Subject<'_>) -> Finding {
@@ -316,3 +272,6 @@ async fn time(subject: &Subject<'_>) -> Finding {
         count(times.len() as u64, "call")
     ))
 }
+
+#[cfg(test)]
+mod tests;

@@ -44,7 +44,8 @@ pub enum ComponentKind {
 }
 
 impl ComponentKind {
-    fn with_article(self) -> &'static str {
+    /// Its name as a sentence has it, such as "an exporter".
+    pub fn with_article(self) -> &'static str {
         match self {
             Self::Exporter => "an exporter",
             Self::Producer => "a producer",

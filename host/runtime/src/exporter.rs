@@ -125,8 +125,8 @@ impl Exporter {
     /// Delivers a batch: messages in order of their numbers, within the limits that the exporter
     /// describes. Returns those that were *not* delivered, and whether the work goes on.
     ///
-    /// After a crash, a missed deadline or growth beyond the mark the instance is gone, and the next
-    /// call makes a new one. Dropping the future has the same effect.
+    /// After a crash, a missed deadline, growth beyond the mark or a configuration that cannot work the
+    /// instance is gone, and the next call makes a new one. Dropping the future has the same effect.
     ///
     /// # Errors
     ///
@@ -169,7 +169,15 @@ impl Exporter {
                 undelivered: check(undelivered, batch.len())?,
                 in_progress,
             }),
-            Err(error) => Err(failure(error)),
+            Err(error) => {
+                let failure = failure(error);
+                if let ExportFailure::Misconfigured { .. } = failure {
+                    // What the instance holds may be the reason, such as a folder that was deleted and made
+                    // again: a new one opens what is there now.
+                    self.warm.give_up();
+                }
+                Err(failure)
+            }
         }
     }
 

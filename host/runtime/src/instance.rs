@@ -222,6 +222,11 @@ impl<W: World> Warm<W> {
         self.sandbox.limits.call_deadline
     }
 
+    /// Gives up the instance: the next call makes a new one.
+    pub(crate) fn give_up(&mut self) {
+        self.instance = None;
+    }
+
     /// Gives up the instance, and the program if nobody else uses it.
     pub(crate) fn rest(&mut self) {
         self.instance = None;

@@ -63,17 +63,19 @@ impl PluginLog {
 
     /// Writes one line of the component, within the limits above.
     pub(crate) fn write(&self, level: Level, line: &str) {
+        self.write_beginning(level, line, 0);
+    }
+
+    /// Writes a line of which so many bytes more were not even taken.
+    fn write_beginning(&self, level: Level, line: &str, left_out: u64) {
         let admission = self
             .window
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .admit(Instant::now());
-        match admission {
-            Admission::Drop => {}
-            Admission::Write { dropped } => {
-                self.report(dropped);
-                self.emit(level, &clean(line, MAX_LINE));
-            }
+        if let Admission::Write { dropped } = admission {
+            self.report(dropped);
+            self.emit(level, &within_limit(line, left_out));
         }
     }
 
@@ -141,6 +143,16 @@ pub(crate) fn clean(text: &str, limit: usize) -> String {
             c => c,
         })
         .collect()
+}
+
+/// A line as it is written: what is cut is said behind it.
+fn within_limit(line: &str, left_out: u64) -> String {
+    let mut shown = clean(line, MAX_LINE);
+    let left_out = left_out + line.len().saturating_sub(MAX_LINE) as u64;
+    if left_out > 0 {
+        shown.push_str(&format!("… (cut: {left_out} bytes more)"));
+    }
+    shown
 }
 
 #[derive(Debug)]
@@ -226,6 +238,8 @@ struct Lines {
     log: Arc<PluginLog>,
     level: Level,
     partial: Vec<u8>,
+    /// Bytes of the line that had no room.
+    left_out: u64,
 }
 
 impl LogOutput {
@@ -235,6 +249,7 @@ impl LogOutput {
                 log,
                 level,
                 partial: Vec::new(),
+                left_out: 0,
             })),
         }
     }
@@ -256,6 +271,7 @@ impl Lines {
             };
             let room = MAX_LINE.saturating_sub(self.partial.len());
             self.partial.extend(text.iter().take(room));
+            self.left_out += text.len().saturating_sub(room) as u64;
             if ends {
                 self.end_line();
             }
@@ -264,9 +280,11 @@ impl Lines {
 
     fn end_line(&mut self) {
         let line = std::mem::take(&mut self.partial);
+        let left_out = std::mem::take(&mut self.left_out);
         let line = line.strip_suffix(b"\r").unwrap_or(&line);
         if !line.is_empty() {
-            self.log.write(self.level, &String::from_utf8_lossy(line));
+            let line = String::from_utf8_lossy(line);
+            self.log.write_beginning(self.level, &line, left_out);
         }
     }
 }
@@ -393,6 +411,7 @@ mod tests {
             log: PluginLog::new("t"),
             level: Level::INFO,
             partial: Vec::new(),
+            left_out: 0,
         };
         lines.accept(b"one\ntw");
         assert_eq!(lines.partial, b"tw");
@@ -400,5 +419,15 @@ mod tests {
         assert!(lines.partial.is_empty());
         lines.accept(&vec![b'x'; 3 * MAX_LINE]);
         assert_eq!(lines.partial.len(), MAX_LINE);
+        assert_eq!(lines.left_out, 2 * MAX_LINE as u64);
+        lines.accept(b"\n");
+        assert_eq!(lines.left_out, 0);
+    }
+
+    #[test]
+    fn what_is_cut_of_a_line_is_said_behind_it() {
+        assert_eq!(within_limit("a line", 0), "a line");
+        let cut = within_limit(&"x".repeat(MAX_LINE + 5), 7);
+        assert!(cut.ends_with("x… (cut: 12 bytes more)"), "{cut}");
     }
 }

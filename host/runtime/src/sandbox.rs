@@ -10,7 +10,7 @@ use wasmtime_wasi::cli::AsyncStdoutStream;
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
 use wasmtime_wasi_http::WasiHttpCtx;
 
-use crate::component::Component;
+use crate::component::{Component, ComponentKind};
 use crate::deadline::Waits;
 use crate::error::RuntimeError;
 use crate::grants::{FolderAccess, FolderGrant, Grants};
@@ -37,8 +37,9 @@ const MAX_RANDOM: u64 = 1 << 20;
 
 /// What surrounds an instance.
 pub(crate) struct Sandbox {
-    /// The plugin's name in the configuration.
-    pub(crate) plugin: String,
+    /// The table of the configuration that has its grants, such as `plugin.http.grants`: what is refused
+    /// is said with the line that would allow it.
+    pub(crate) section: String,
     pub(crate) log: Arc<PluginLog>,
     pub(crate) grants: Arc<Grants>,
     pub(crate) limits: Limits,
@@ -49,6 +50,16 @@ pub(crate) struct Sandbox {
     pub(crate) traffic: Arc<TrafficCounter>,
     /// What its requests wait for bandwidth.
     pub(crate) waits: Arc<Waits>,
+}
+
+/// Producers have their grants with themselves, all others by the name of the plugin.
+fn section(component: &Component) -> String {
+    match component.kind() {
+        ComponentKind::Producer | ComponentKind::Webhook => "producer.grants".to_owned(),
+        ComponentKind::Exporter | ComponentKind::Transform => {
+            format!("plugin.{}.grants", component.name())
+        }
+    }
 }
 
 impl Sandbox {
@@ -63,7 +74,7 @@ impl Sandbox {
         stop: watch::Receiver<bool>,
     ) -> Self {
         Self {
-            plugin: component.name().to_owned(),
+            section: section(component),
             log,
             grants,
             limits,
@@ -113,13 +124,13 @@ impl Sandbox {
             secrets: ReadableSecrets {
                 secrets: Arc::clone(runtime.secrets()),
                 grants: Arc::clone(&self.grants),
-                plugin: self.plugin.clone(),
+                section: self.section.clone(),
                 log: Arc::clone(&self.log),
             },
             streams: self.streams.as_ref().map(|streams| GrantedStreams {
                 streams: Arc::clone(streams),
                 grants: Arc::clone(&self.grants),
-                plugin: self.plugin.clone(),
+                section: self.section.clone(),
                 log: Arc::clone(&self.log),
                 stop: self.stop.clone(),
             }),

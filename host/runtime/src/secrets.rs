@@ -221,8 +221,8 @@ impl FromIterator<(SecretName, Secret)> for Secrets {
 pub(crate) struct ReadableSecrets {
     pub(crate) secrets: Arc<Secrets>,
     pub(crate) grants: Arc<Grants>,
-    /// The plugin's name in the configuration.
-    pub(crate) plugin: String,
+    /// The table of the configuration that has its grants.
+    pub(crate) section: String,
     pub(crate) log: Arc<PluginLog>,
 }
 
@@ -232,8 +232,8 @@ impl ReadableSecrets {
         let Some(secret) = granted.and_then(|granted| self.secrets.find(granted)) else {
             self.log.refuse(&format!(
                 "refused to read the secret `{name}`: it is not granted; to allow it, add it to \
-                 `[plugin.{}.grants] readable-secrets`",
-                self.plugin
+                 `[{}] readable-secrets`",
+                self.section
             ));
             return Err(wit::SecretError::NotGranted);
         };

@@ -110,8 +110,8 @@ pub trait StreamAccess: Send + Sync {
 pub(crate) struct GrantedStreams {
     pub(crate) streams: Arc<dyn StreamAccess>,
     pub(crate) grants: Arc<Grants>,
-    /// The plugin's name in the configuration.
-    pub(crate) plugin: String,
+    /// The table of the configuration that has its grants.
+    pub(crate) section: String,
     pub(crate) log: Arc<PluginLog>,
     /// Becomes true when the component is asked to end.
     pub(crate) stop: watch::Receiver<bool>,
@@ -176,8 +176,8 @@ impl GrantedStreams {
     fn refuse(&self, what: &str, stream: &str, grant: &str) -> StreamError {
         self.log.refuse(&format!(
             "refused to {what} the stream `{stream}`: it is not granted; to allow it, add it to \
-             `[plugin.{}.grants] {grant}`",
-            self.plugin
+             `[{}] {grant}`",
+            self.section
         ));
         StreamError::NotGranted
     }

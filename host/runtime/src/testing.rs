@@ -77,7 +77,7 @@ pub(crate) fn with_wit(wit: &str, world: &str, wat: &str) -> Vec<u8> {
 /// The surroundings of an instance with these grants.
 pub(crate) fn sandbox(grants: Grants) -> Sandbox {
     Sandbox {
-        plugin: "test".into(),
+        section: "plugin.test.grants".into(),
         log: PluginLog::new("test"),
         grants: Arc::new(grants),
         limits: Limits::default(),

@@ -12,9 +12,11 @@ use serde::Deserialize;
 use crate::config::Compression;
 use crate::gzip;
 
-/// More than the largest batch, 16 MiB of payload, takes as lines of base64: what a crash can have
-/// torn lies within.
-const LARGEST_BATCH: u64 = 32 << 20;
+/// More than the largest batch, 16 MiB of payload, takes as lines of base64 or of ordinary text: what a crash
+/// can have torn lies within.
+const USUAL_BATCH: u64 = 32 << 20;
+/// The same for text of which JSON escapes each byte with six.
+const LARGEST_BATCH: u64 = 128 << 20;
 
 /// What the end of a file is like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +44,25 @@ pub(crate) fn examine(file: &mut File, length: u64, compression: Compression) ->
 /// Lines end with a line end and hold no NUL byte: JSON escapes it. A power cut may leave NULs where
 /// data was not written in time, but whole lines behind them mean that something else happened.
 fn examine_lines(file: &mut File, length: u64) -> io::Result<Tail> {
-    let start = length.saturating_sub(LARGEST_BATCH);
+    match examine_end(file, length, USUAL_BATCH)? {
+        // No line ends there: a very long one may have been torn.
+        Tail::Damaged if length > USUAL_BATCH => match examine_end(file, length, LARGEST_BATCH)? {
+            Tail::Torn { keep: 0 } if !begins_like_a_line(file)? => Ok(Tail::Damaged),
+            tail => Ok(tail),
+        },
+        tail => Ok(tail),
+    }
+}
+
+fn begins_like_a_line(file: &mut File) -> io::Result<bool> {
+    let mut first = [0];
+    file.seek(SeekFrom::Start(0))?;
+    file.read_exact(&mut first)?;
+    Ok(first == *b"{")
+}
+
+fn examine_end(file: &mut File, length: u64, most: u64) -> io::Result<Tail> {
+    let start = length.saturating_sub(most);
     file.seek(SeekFrom::Start(start))?;
     let mut reader = BufReader::with_capacity(64 << 10, file).take(length - start);
     let (mut at, mut keep, mut nul) = (start, 0, false);
@@ -86,22 +106,24 @@ pub(crate) struct Head {
 /// Those of reading; content that does not fit is none of them.
 pub(crate) fn head(file: &mut File, compression: Compression) -> io::Result<Option<Head>> {
     file.seek(SeekFrom::Start(0))?;
-    let mut line = Vec::new();
     let read = match compression {
-        Compression::None => first_line(file, &mut line),
-        Compression::Gzip => first_line(GzDecoder::new(file), &mut line),
+        Compression::None => first_line(file),
+        Compression::Gzip => first_line(GzDecoder::new(file)),
     };
     match read {
-        Ok(()) => Ok(serde_json::from_slice(&line).ok()),
         Err(error) if is_content(&error) => Ok(None),
-        Err(error) => Err(error),
+        read => read,
     }
 }
 
-fn first_line(reader: impl Read, line: &mut Vec<u8>) -> io::Result<()> {
-    BufReader::new(reader.take(LARGEST_BATCH))
-        .read_until(b'\n', line)
-        .map(drop)
+/// Reads it piece by piece, since a line may be longer than there is memory for.
+fn first_line(reader: impl Read) -> io::Result<Option<Head>> {
+    let reader = BufReader::new(reader.take(LARGEST_BATCH));
+    let mut lines = serde_json::Deserializer::from_reader(reader).into_iter();
+    match lines.next() {
+        Some(Err(error)) if error.is_io() => Err(error.into()),
+        first => Ok(first.and_then(Result::ok)),
+    }
 }
 
 /// Whether an error speaks of what was read rather than of reading.
@@ -150,6 +172,18 @@ mod tests {
     fn a_huge_file_without_a_line_is_not_ours() {
         let content = vec![b'x'; 33 << 20];
         assert_eq!(tail(&content), Tail::Damaged);
+    }
+
+    #[test]
+    fn a_line_of_which_every_byte_is_escaped_can_be_torn_too() {
+        let mut content = b"{}\n{\"payload\":\"".to_vec();
+        content.extend(b"\\u0000".repeat(6 << 20));
+        assert_eq!(tail(&content), Tail::Torn { keep: 3 });
+        assert_eq!(tail(&content[3..]), Tail::Torn { keep: 0 });
+        content.extend(b"\",\"stream\":\"s\",\"sequenceNumber\":4,\"ingestTime\":9}\n");
+        assert_eq!(tail(&content), Tail::Whole);
+        let head = head(&mut file(&content[3..]), Compression::None).unwrap();
+        assert_eq!(head.map(|head| head.sequence_number), Some(4));
     }
 
     #[test]

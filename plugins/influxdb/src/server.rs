@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use millstream_plugin::ExportError;
 use millstream_plugin::http::{
     Address, Advice, Compression, FINAL, HeaderMap, HeaderValue, Keep, Method, Network, Request,
     Sent, Transport, header,
@@ -13,6 +14,10 @@ const ADVICE: Advice = Advice {
     address: "`uri`",
     request: "`uri`, and `database` or `org` and `bucket`",
 };
+
+/// The status of a write that succeeded, in both versions of the API ("Write data with the InfluxDB API").
+/// Any other success is that of a web server, a portal or a proxy, which has written nothing.
+const WRITTEN: u16 = 204;
 
 /// What all requests of an export have in common, and the network that carries them.
 #[derive(Debug)]
@@ -58,7 +63,17 @@ impl<T: Transport> Server<T> {
             body,
             keep: Keep::Beginning,
         });
-        Sent::all_or_nothing(outcome, &self.address, &ADVICE, &FINAL)
+        match outcome {
+            Ok(answer) if (200..=299).contains(&answer.status) && answer.status != WRITTEN => {
+                Sent::Failed(ExportError::misconfigured(format!(
+                    "{} answers {}, and InfluxDB says {WRITTEN} when points are written; check `uri`, and \
+                     whether something else answers in its place",
+                    self.address,
+                    answer.said()
+                )))
+            }
+            outcome => Sent::all_or_nothing(outcome, &self.address, &ADVICE, &FINAL),
+        }
     }
 
     #[cfg(test)]
@@ -99,6 +114,11 @@ mod tests {
         let lines = || ["m v=1 1\n", "m v=2 2\n"].into_iter();
         assert_eq!(server.send(lines()), Sent::Taken);
         assert_eq!(server.transport.1, b"m v=1 1\nm v=2 2\n");
+        server.transport.0 = 200;
+        let Sent::Failed(ExportError::Misconfigured(reason)) = server.send(lines()) else {
+            panic!("taken for a write");
+        };
+        assert!(reason.contains("204"), "{reason}");
         server.transport.0 = 400;
         let Sent::Refused(reason) = server.send(lines()) else {
             panic!("not refused");

@@ -80,10 +80,14 @@ impl PutRecords for Client {
         let output = wstd::runtime::block_on(request.send())
             .map_err(|error| refusal::of_call(&error, &self.target))?;
         let outcome = |result: &PutRecordsResultEntry| match result.error_code() {
-            None => Outcome::Taken,
-            code => Refusal::saying(code, result.error_message())
-                .fault(&self.target)
-                .into(),
+            // Each record that the service has got one.
+            None if result.sequence_number().is_some() => Outcome::Taken,
+            code => {
+                let code = code.unwrap_or("InternalFailure");
+                let message = result.error_message();
+                let message = message.unwrap_or("the answer has no sequence number");
+                Refusal::of_entry(code, message).fault(&self.target).into()
+            }
         };
         Ok(output.records().iter().map(outcome).collect())
     }

@@ -31,6 +31,11 @@ pub(crate) fn of_call(
             };
             refusal.into_error(target)
         }
+        SdkError::ResponseError(_) => CallError::Failed(ExportError::unavailable(format!(
+            "The answer of {} is not what the service answers ({}); check `endpoint`.",
+            target.name,
+            cause(error)
+        ))),
         _ => not_connected(&cause(error), target),
     }
 }

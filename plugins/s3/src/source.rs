@@ -127,7 +127,8 @@ fn modified_nanos(metadata: &Metadata) -> std::io::Result<i64> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
+    use std::io::{Error, Write};
+    use std::time::Duration;
 
     use super::*;
 
@@ -150,6 +151,39 @@ mod tests {
         let mut source = Source::open(&path).unwrap();
         writer.set_len(1).unwrap();
         assert!(source.read(0..2).unwrap_err().contains("changed"));
+    }
+
+    #[test]
+    fn a_file_that_was_written_anew_at_the_same_size_is_another_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a").to_str().unwrap().to_owned();
+        std::fs::write(&path, b"0123456789").unwrap();
+        let writer = File::options().write(true).open(&path).unwrap();
+        let written = writer.metadata().unwrap().modified().unwrap();
+        let second = Duration::from_secs(1);
+        // An older file may be put in its place, too.
+        for again in [written + second, written - second] {
+            writer.set_modified(written).unwrap();
+            let mut source = Source::open(&path).unwrap();
+            assert_eq!(source.read(0..4).unwrap(), b"0123");
+            writer.set_modified(again).unwrap();
+            let reason = source.read(0..4).unwrap_err();
+            assert!(reason.contains("changed"), "{reason}");
+        }
+    }
+
+    #[test]
+    fn each_reason_why_a_file_cannot_be_read_is_told_apart() {
+        for (code, expected) in [
+            // ENOENT, EPERM, EACCES and EIO.
+            (2, "There is no file `/in/f`, or it lies in no folder"),
+            (1, "The file `/in/f` may not be read: Operation not"),
+            (13, "The file `/in/f` may not be read: Permission denied"),
+            (5, "The file `/in/f` cannot be read: Input/output error"),
+        ] {
+            let reason = unreadable("/in/f", &Error::from_raw_os_error(code));
+            assert!(reason.starts_with(expected), "{reason}");
+        }
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod loading;
 mod nats;
 mod plugins;
 mod protocol;
+mod replacing;
 mod report;
 mod resting;
 mod sink;
@@ -67,6 +68,7 @@ fn main() {
         export::run(&setup, cli.quick);
         plugins::run(&setup, cli.quick);
         boundary::run(&setup, cli.quick);
+        replacing::run(&setup, cli.quick);
     }
     if only("footprint") {
         footprint::run(&setup, cli.quick);

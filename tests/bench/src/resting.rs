@@ -10,6 +10,11 @@ use crate::report::{Budget, value};
 const EACH: &str = "resident, one export of each plugin, resting";
 const TEN: &str = "resident, ten exporters and ten producers, idle";
 
+/// 60 MB.
+const TEN_BUDGET: f64 = 60e6 / 1024.0 / 1024.0;
+/// 30 MB.
+const EACH_BUDGET: f64 = 30e6 / 1024.0 / 1024.0;
+
 /// The time in which all shall have come to rest, a second after the last has started.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -114,10 +119,10 @@ const PRODUCERS: [(&str, usize, &str, &str); 4] = [
 
 pub(crate) fn run(setup: &Setup) {
     let exports = exports(&EXPORTS);
-    row(setup, EACH, &exports, (EXPORTS.len(), 0), 30.0);
+    row(setup, EACH, &exports, (EXPORTS.len(), 0), EACH_BUDGET);
     let ten = self::exports(&EXPORTS[..10]) + &producers();
     let count = PRODUCERS.iter().map(|(_, count, ..)| count).sum();
-    row(setup, TEN, &ten, (10, count), 60.0);
+    row(setup, TEN, &ten, (10, count), TEN_BUDGET);
 }
 
 /// The components come from the cache, so that nothing of their compilation is counted. Where the native

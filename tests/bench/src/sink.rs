@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper::{Request, Response};
+use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -40,6 +40,18 @@ impl Sink {
 
     /// A server that answers each body as it is told, with the status 200.
     pub(crate) fn answering(answers: impl Fn(Bytes) -> Bytes + Send + Sync + 'static) -> Self {
+        Self::with_status(StatusCode::OK, answers)
+    }
+
+    /// A server that has nothing to say of what it took.
+    pub(crate) fn silent() -> Self {
+        Self::with_status(StatusCode::NO_CONTENT, |_| Bytes::new())
+    }
+
+    fn with_status(
+        status: StatusCode,
+        answers: impl Fn(Bytes) -> Bytes + Send + Sync + 'static,
+    ) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -48,7 +60,12 @@ impl Sink {
         let calls = Arc::new(AtomicU64::new(0));
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
-        runtime.spawn(serve(listener, Arc::new(answers), Arc::clone(&calls)));
+        runtime.spawn(serve(
+            listener,
+            status,
+            Arc::new(answers),
+            Arc::clone(&calls),
+        ));
         Self {
             address,
             calls,
@@ -65,7 +82,7 @@ impl Sink {
     }
 }
 
-async fn serve(listener: TcpListener, answers: Answers, calls: Arc<AtomicU64>) {
+async fn serve(listener: TcpListener, status: StatusCode, answers: Answers, calls: Arc<AtomicU64>) {
     while let Ok((socket, _)) = listener.accept().await {
         let _ = socket.set_nodelay(true);
         let (answers, calls) = (Arc::clone(&answers), Arc::clone(&calls));
@@ -77,6 +94,7 @@ async fn serve(listener: TcpListener, answers: Answers, calls: Arc<AtomicU64>) {
                     let answer = answers(body.map(|body| body.to_bytes()).unwrap_or_default());
                     calls.fetch_add(1, Ordering::AcqRel);
                     let response = Response::builder()
+                        .status(status)
                         .header("content-type", "application/x-amz-json-1.1")
                         // Every object of S3 has one; the other clients do not look for it.
                         .header("etag", "\"0\"")

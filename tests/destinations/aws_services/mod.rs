@@ -1,4 +1,4 @@
-//! The plugins for services of AWS that share a library: `firehose`, `cloudwatch-logs`, `sitewise`, and
+//! The plugins for services of AWS that share a library: `firehose`, `cloudwatch-logs`, `sitewise`, `kinesis`, and
 //! what is left of `iot-analytics`.
 //!
 //! What holds for every one of them is tested once, in [`suite`], for each [`Subject`]; a file for each
@@ -8,6 +8,7 @@ mod cloudwatch_logs;
 mod endpoints;
 mod firehose;
 mod iot_analytics;
+mod kinesis;
 mod sitewise;
 mod stand_in;
 mod suite;

@@ -1,6 +1,8 @@
 //! The write API of version 2, with a stand-in that takes nothing that is not as documented.
 
 use std::io::Read;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use flate2::read::GzDecoder;
 use millstream_tests::{HttpAnswer, HttpRequest, HttpSink};
@@ -61,6 +63,22 @@ fn strict(request: &HttpRequest) -> HttpAnswer {
         ),
         false => HttpAnswer::status(204),
     }
+}
+
+#[test]
+fn a_web_server_that_says_yes_to_everything_is_no_influxdb() {
+    let real = Arc::new(AtomicBool::new(false));
+    let is_real = Arc::clone(&real);
+    let sink = HttpSink::scripted(move |_, request| match is_real.load(Ordering::SeqCst) {
+        true => strict(request),
+        false => HttpAnswer::Status(200, Vec::new(), "<html>Log in to go on</html>".into()),
+    });
+    let host = to_v2(&sink.endpoint()).start();
+    append(&host, lines(0..20));
+    wait_for_error(&host, "InfluxDB says 204");
+    real.store(true, Ordering::SeqCst);
+    wait_for_delivery(&host, 20);
+    assert_eq!(status(&host)["rejectedMessages"], 0);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use millstream_protocol::definition::{
     Destination, Export, ExportDefinition, StatusConfig, StatusLevel, StrategyOnFull,
 };
 use millstream_protocol::{MessageStreamDefinition, Response};
-use millstream_tests::{S3Fault, S3Server, eventually};
+use millstream_tests::{Reserved, S3Fault, S3Server, eventually};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -149,4 +149,79 @@ fn a_task_that_retention_takes_in_the_middle_of_its_upload_is_canceled() {
         "{}",
         told[1]
     );
+}
+
+/// Waits until the status stream has so many messages. It takes a minute until a task expires, so this
+/// lets the host wait, and does not look again and again.
+fn wait_for_told(host: &Host, count: u64) {
+    eventually(&format!("{count} statuses were told"), || {
+        let options = ReadMessagesOptions {
+            min_message_count: Bounded::clamped(count),
+            max_message_count: Bounded::clamped(count),
+            read_timeout_millis: Bounded::clamped(20_000),
+            ..ReadMessagesOptions::default()
+        };
+        let name = "status".parse().unwrap();
+        let response = RawClient::connect(host.port()).call("r", Call::Read { name, options });
+        response.outcome.is_ok().then_some(())
+    });
+}
+
+#[test]
+fn tasks_whose_time_to_live_ends_while_s3_is_down_are_canceled() {
+    let away = Reserved::on_loopback();
+    let folder = TempDir::new().unwrap();
+    file(&folder, "f", 10);
+    file(&folder, "late", 10);
+    let host = exporting(&away.endpoint(), folder.path()).start();
+    let mut short_lived = definition("uploads", vec![uploads("told", StatusLevel::Info)]);
+    // The least that there is.
+    short_lived.time_to_live_millis = Some(Bounded::clamped(60_000));
+    done(RawClient::connect(host.port()).call("c", Call::Create(short_lived)));
+    let append = |task: Value| {
+        let (name, payload) = ("uploads".parse().unwrap(), task.to_string().into());
+        done(RawClient::connect(host.port()).call("a", Call::Append { name, payload }));
+    };
+    let ends = || -> Vec<(u64, u64)> {
+        let all = statuses(&host).into_iter();
+        all.filter(|(_, status)| *status != IN_PROGRESS).collect()
+    };
+    // The plugin is at work before the minute of the others begins.
+    append(task(&folder, "none"));
+    wait_for_statuses(&host, &[(0, FAILURE)]);
+    for _ in 0..3 {
+        append(task(&folder, "f"));
+    }
+    wait_for_statuses(&host, &[(0, FAILURE), (1, IN_PROGRESS)]);
+
+    // Nothing is appended meanwhile: the time alone takes them.
+    wait_for_told(&host, 3);
+    let mut expected = vec![(0, FAILURE), (1, CANCELED), (2, CANCELED), (3, CANCELED)];
+    eventually("each task is canceled", || {
+        (ends() == expected).then_some(())
+    });
+    let told = super::told(&host);
+    let canceled: Vec<&Value> = told
+        .iter()
+        .filter(|told| told["status"] == CANCELED)
+        .collect();
+    for status in &canceled {
+        assert_eq!(
+            status["message"],
+            "The task expired before the upload was done."
+        );
+    }
+    // The one in hand is shown as it was, though the stream has it no more.
+    let context = &canceled[0]["statusContext"];
+    assert_eq!(context["s3ExportTaskDefinition"], task(&folder, "f"));
+
+    // The export goes on, and comes back to none of them.
+    let server = S3Server::listen(away, |_| None);
+    append(task(&folder, "late"));
+    expected.push((4, SUCCESS));
+    eventually("a later task is done", || {
+        (ends() == expected).then_some(())
+    });
+    let keys: Vec<String> = server.calls().into_iter().map(|call| call.key).collect();
+    assert_eq!(keys, ["late"]);
 }

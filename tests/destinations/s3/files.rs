@@ -1,6 +1,7 @@
 //! Files that are not what a task needs, or not where it may look.
 
-use std::sync::{Arc, Mutex};
+use std::fs::File;
+use std::time::Duration;
 
 use millstream_tests::S3Server;
 use serde_json::json;
@@ -27,23 +28,24 @@ fn no_file_outside_the_granted_folders_is_uploaded() {
     std::os::unix::fs::symlink("in/own", granted.join("inside")).unwrap();
     let host = exporting(server.endpoint(), &granted).start();
     let here = granted.display();
+    let (nowhere, denied) = ("There is no file `/", "may not be read: ");
     let escapes = [
-        format!("file:{}/secret", root.path().display()),
-        format!("file:{here}/../secret"),
-        format!("file://{here}/in/../../secret"),
-        format!("file:{here}/%2e%2e/secret"),
-        format!("file:{here}/%2E%2E%2Fsecret"),
-        format!("file:{here}/link"),
-        format!("file:{here}/absolute"),
-        format!("file:{here}/up/secret"),
-        "file:/etc/passwd".to_owned(),
-        "file:/proc/self/environ".to_owned(),
-        format!("file:{here}/in/own%00"),
-        format!("file://elsewhere{here}/in/own"),
-        format!("http:{here}/in/own"),
-        "file:in/own".to_owned(),
+        (format!("file:{}/secret", root.path().display()), nowhere),
+        (format!("file:{here}/../secret"), nowhere),
+        (format!("file://{here}/in/../../secret"), nowhere),
+        (format!("file:{here}/%2e%2e/secret"), nowhere),
+        (format!("file:{here}/%2E%2E%2Fsecret"), nowhere),
+        (format!("file:{here}/link"), denied),
+        (format!("file:{here}/absolute"), denied),
+        (format!("file:{here}/up/secret"), denied),
+        ("file:/etc/passwd".to_owned(), nowhere),
+        ("file:/proc/self/environ".to_owned(), nowhere),
+        (format!("file:{here}/in/own%00"), "NUL"),
+        (format!("file://elsewhere{here}/in/own"), "`elsewhere`"),
+        (format!("http:{here}/in/own"), "not the URL of a local file"),
+        ("file:in/own".to_owned(), "not absolute"),
     ];
-    append(&host, escapes.iter().map(|url| task_of(url)));
+    append(&host, escapes.iter().map(|(url, _)| task_of(url)));
     append(
         &host,
         [task_of(&format!("file://localhost{here}/in/./x/../own"))],
@@ -61,6 +63,10 @@ fn no_file_outside_the_granted_folders_is_uploaded() {
         expected.extend([(task, IN_PROGRESS), (task, SUCCESS)]);
     }
     wait_for_statuses(&host, &expected);
+    for (told, (url, reason)) in told(&host).iter().zip(&escapes) {
+        let message = told["message"].as_str().unwrap();
+        assert!(message.contains(*reason), "{url}: {message}");
+    }
 }
 
 #[test]
@@ -89,18 +95,17 @@ fn a_file_that_is_missing_or_no_file_fails_its_task_and_no_other() {
     }
 }
 
-#[test]
-fn a_file_that_changes_while_it_is_uploaded_fails_and_leaves_nothing_behind() {
+/// Has a file of 21 MiB uploaded by two tasks, and changes it once, in the middle of the first.
+fn fails_if_it_changes_and_leaves_nothing_behind(change: fn(&File)) {
     let folder = TempDir::new().unwrap();
     file(&folder, "f", 21 << 20);
     let path = folder.path().join("f");
-    let once = Arc::new(Mutex::new(Some(path)));
+    let mut once = Some(path.clone());
     let server = S3Server::scripted(move |call| {
         if call.part == 2
-            && let Some(path) = once.lock().unwrap().take()
+            && let Some(path) = once.take()
         {
-            let file = std::fs::File::options().append(true).open(path).unwrap();
-            file.set_len(22 << 20).unwrap();
+            change(&File::options().append(true).open(path).unwrap());
         }
         None
     });
@@ -118,6 +123,20 @@ fn a_file_that_changes_while_it_is_uploaded_fails_and_leaves_nothing_behind() {
     let told = told(&host);
     assert!(told[1]["message"].as_str().unwrap().contains("changed"));
     assert_eq!(server.parts()[..3], [1, 2, 1]);
-    assert_eq!(server.object("f").unwrap().bytes, 22 << 20);
+    let bytes = std::fs::metadata(path).unwrap().len();
+    assert_eq!(server.object("f").unwrap().bytes, bytes);
     assert_eq!(server.open_uploads(), 0);
+}
+
+#[test]
+fn a_file_that_grows_while_it_is_uploaded_fails_and_leaves_nothing_behind() {
+    fails_if_it_changes_and_leaves_nothing_behind(|file| file.set_len(22 << 20).unwrap());
+}
+
+#[test]
+fn a_file_that_is_written_anew_at_the_same_size_while_it_is_uploaded_fails_as_well() {
+    fails_if_it_changes_and_leaves_nothing_behind(|file| {
+        let written = file.metadata().unwrap().modified().unwrap();
+        file.set_modified(written + Duration::from_secs(1)).unwrap();
+    });
 }

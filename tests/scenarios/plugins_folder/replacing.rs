@@ -89,6 +89,53 @@ fn version_and_hash_in_use_stand_in_the_list_the_log_and_the_metrics() {
 }
 
 #[test]
+fn a_transform_is_replaced_and_its_version_and_hash_stand_in_the_list_the_log_and_the_metrics() {
+    let (file, transform) = (built("file"), built("json-fields"));
+    let through = "transforms = [{ plugin = \"json-fields\", config = { drop = [\"raw\"] } }]\n";
+    let config = TO_FILE.replace("batch-size = 20\n", &format!("batch-size = 20\n{through}"));
+    let stage = Stage::start(
+        &[("file.wasm", &file), ("json-fields.wasm", &transform)],
+        &config,
+    );
+    let append = |count: usize| {
+        let mut client = RawClient::connect(stage.host.port());
+        for _ in 0..count {
+            let (name, payload) = ("s".parse().unwrap(), r#"{"kept":1,"raw":2}"#.into());
+            let response = client.call("a", Call::Append { name, payload });
+            assert!(response.outcome.is_ok(), "{response:?}");
+        }
+    };
+    let shows = |bytes: &[u8]| {
+        let (hash, version) = (sha256(bytes), env!("CARGO_PKG_VERSION"));
+        eventually_within(IN_TIME, "the status has version and hash", || {
+            let plugin = stage.plugin("json-fields");
+            (plugin["sha256"] == hash && plugin["version"] == version).then_some(())
+        });
+        let listed = stage.list();
+        assert!(listed.contains(&hash[..12]), "{listed}");
+        let metrics = get(stage.status()["http"].as_str().unwrap(), "/metrics");
+        let line = format!("millstream_plugin_info{{version=\"{version}\",sha256=\"{hash}\",");
+        assert!(metrics.contains(&line), "{line} is not in\n{metrics}");
+        let logged = stage.log_lines(&hash);
+        assert!(logged.iter().any(|line| line["version"] == version));
+    };
+    append(10);
+    stage.wait_for_written(10);
+    shows(&transform);
+    let other = version(&transform, "one");
+    stage.prepare(&other);
+    stage.put("json-fields.wasm", &other);
+    shows(&other);
+    append(10);
+    stage.wait_for_written(20);
+    let written = std::fs::read_to_string(stage.host.folder().join("out/s.jsonl")).unwrap();
+    assert!(
+        written.contains("kept") && !written.contains("raw"),
+        "{written}"
+    );
+}
+
+#[test]
 fn a_file_that_is_no_plugin_is_reported_and_the_version_in_use_goes_on() {
     let file = built("file");
     let stage = Stage::start(&[("file.wasm", &file)], TO_FILE);

@@ -45,7 +45,7 @@ fn put_guest(plugins: &Path, name: &str, end: &str) {
 }
 
 /// The payloads in a stream.
-fn messages(host: &Host, stream: &str) -> Vec<String> {
+pub(crate) fn messages(host: &Host, stream: &str) -> Vec<String> {
     let read = host.command(&["stream", "read", stream, "--max", "10000"]);
     let printed = String::from_utf8(read.stdout).unwrap();
     let payloads = printed.lines().map(|line| line.split_once('\t').unwrap().1);

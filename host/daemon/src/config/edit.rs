@@ -17,6 +17,10 @@ use crate::replace::replace;
 const HEAD: &str =
     "# Millstream. `millstream init --stdout` prints every setting, with what it means.\n";
 
+/// Stands above the line for the arguments of a new producer. At the end of the file, where one would write
+/// them, they would be taken for a grant.
+const ARGUMENTS: &str = "# Its arguments, if it takes any, stand here, above the grants:";
+
 /// A configuration file that is being changed.
 #[derive(Debug)]
 pub(crate) struct Edit {
@@ -83,7 +87,7 @@ impl Edit {
     }
 
     /// Adds a producer of this name. If there is one that runs the same component, its grants are added to
-    /// instead; what is granted already stays.
+    /// instead; what is granted already stays. A new one comes with a place for its arguments, as a comment.
     ///
     /// # Errors
     ///
@@ -115,7 +119,10 @@ impl Edit {
         }
         let Some(producer) = running.into_iter().next() else {
             let quoted = Value::from(name).to_string();
-            let head = format!("[[producer]]\nname = {quoted}\ncomponent = {quoted}");
+            let args = arguments(grants);
+            let head = format!(
+                "[[producer]]\nname = {quoted}\ncomponent = {quoted}\n{ARGUMENTS}\n# args = {args}"
+            );
             self.append(&head, &BTreeMap::new());
             if !grants.is_empty() {
                 self.append("[producer.grants]", grants);
@@ -176,6 +183,17 @@ impl Edit {
             self.text.push_str(&format!("{key} = {values}\n"));
         }
     }
+}
+
+/// Arguments as most producers take them: the stream to append to, if one is granted.
+fn arguments(grants: &BTreeMap<&'static str, Array>) -> Array {
+    let stream = grants
+        .get("append")
+        .and_then(|streams| streams.get(0)?.as_str())
+        // With a line end in it, it would go on behind the comment.
+        .filter(|stream| !stream.contains(char::is_control))
+        .unwrap_or("…");
+    ["--stream", stream].into_iter().collect()
 }
 
 /// Adds what is not there yet.
@@ -273,10 +291,27 @@ mod tests {
         }
         assert_eq!(
             edit.text,
-            "\n[[producer]]\nname = \"ticks\"\ncomponent = \"ticks\"\n\n[producer.grants]\nhosts = \
-             [\"a.example\"]\n"
+            format!(
+                "\n[[producer]]\nname = \"ticks\"\ncomponent = \"ticks\"\n{ARGUMENTS}\n\
+                 # args = [\"--stream\", \"…\"]\n\n[producer.grants]\nhosts = [\"a.example\"]\n"
+            )
         );
         Config::check_text(&edit.path, &edit.text).unwrap();
+    }
+
+    #[test]
+    fn the_line_for_the_arguments_of_a_producer_is_right_where_it_stands() {
+        let mut edit = edit("");
+        let append: Array = ["readings"].into_iter().collect();
+        let grants = BTreeMap::from([("append", append)]);
+        edit.add_producer("ticks", &grants).unwrap();
+        let text = edit.text.replace("# args = ", "args = ");
+        let config = Config::parse(&edit.path, &text).unwrap();
+        assert_eq!(config.producer[0].args, ["--stream", "readings"]);
+
+        let append: Array = ["a\n[http]\nb"].into_iter().collect();
+        let two_lines = arguments(&BTreeMap::from([("append", append)]));
+        assert_eq!(two_lines.to_string(), "[\"--stream\", \"…\"]");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::sections::{FolderGrant, LEAST_PART};
 use super::units::{Rate, Span};
-use super::{Authentication, Config, ConfigProblem, LogLevel};
+use super::{Authentication, Config, ConfigProblem, LogLevel, wire_plugins};
 
 const STORE_ROOT_DIR: &str = "STREAM_MANAGER_STORE_ROOT_DIR";
 const SERVER_PORT: &str = "STREAM_MANAGER_SERVER_PORT";
@@ -89,12 +89,15 @@ pub(super) fn apply(
             let reason = format!("{bytes} is less than the least, {LEAST_PART} bytes");
             return Err(ConfigProblem::variable(MIN_PART_SIZE, reason));
         }
-        let s3 = config.plugin.entry("s3".into()).or_default();
+        let s3 = config.plugin.entry(wire_plugins::S3.into()).or_default();
         s3.config.insert("minPartSizeBytes".into(), json!(bytes));
     }
     if let Some(millis) = found(KINESIS_DELAY)? {
         let millis = number(KINESIS_DELAY, &millis, "a number of milliseconds")?;
-        let kinesis = config.plugin.entry("kinesis".into()).or_default();
+        let kinesis = config
+            .plugin
+            .entry(wire_plugins::KINESIS.into())
+            .or_default();
         kinesis.call_interval = Some(Span::millis(millis));
     }
     if let Some(level) = found(LOG_LEVEL)? {
@@ -105,7 +108,7 @@ pub(super) fn apply(
         config.storage.startup_timeout = Some(Span::seconds(seconds));
     }
     if let Some(folders) = found(READ_ONLY_DIRS)? {
-        let s3 = config.plugin.entry("s3".into()).or_default();
+        let s3 = config.plugin.entry(wire_plugins::S3.into()).or_default();
         for folder in folders
             .split(',')
             .map(str::trim)

@@ -20,6 +20,7 @@ mod tls_identity;
 mod transforms;
 mod trust;
 mod units;
+pub(crate) mod wire_plugins;
 
 use std::path::{Path, PathBuf};
 
@@ -128,7 +129,7 @@ impl Config {
 
     /// The least part of a multipart upload, in bytes. A client cannot ask for less.
     pub(crate) fn least_part(&self) -> u64 {
-        let s3 = self.plugin.get("s3");
+        let s3 = self.plugin.get(wire_plugins::S3);
         let set = s3.and_then(|s3| s3.config.get("minPartSizeBytes")?.as_u64());
         set.unwrap_or_default().max(sections::LEAST_PART)
     }
@@ -165,7 +166,7 @@ impl Config {
         secrets::check(&self.secrets)?;
         let plugins = self.plugin.iter();
         let plugins = plugins.map(|(name, plugin)| {
-            let by_variable = name == "s3" && self.variables.contains(&READ_ONLY_DIRS);
+            let by_variable = name == wire_plugins::S3 && self.variables.contains(&READ_ONLY_DIRS);
             let section = match by_variable {
                 true => format!("[plugin.s3], with what {READ_ONLY_DIRS} says"),
                 false => format!("[plugin.{name}]"),

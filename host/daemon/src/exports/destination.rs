@@ -123,10 +123,11 @@ impl Destinations for PluginDestinations {
         Box::pin(async move {
             let (plugins, plugin) = (&self.plugins, &settings.plugin);
             let loaded = plugins.current(plugin).await?;
-            let Some(description) = &loaded.description else {
+            let Some(description) = loaded.described.exporter() else {
                 return Err(format!(
-                    "the plugin \"{plugin}\" makes messages and cannot export any; name an exporter, or \
-                     put one into its place"
+                    "the plugin \"{plugin}\" is {} and cannot be used as an exporter; name one, or put one \
+                     into its place",
+                    loaded.component.kind().with_article()
                 ));
             };
             plugins.report_missing_grants(plugin, description);

@@ -178,6 +178,14 @@ impl Pipeline {
             while settling.current().is_some() {
                 self.keep_up(&mut opened, &mut rule, &mut between, Some(&settling))
                     .await?;
+                if opened.cancels {
+                    // Before each call, since it may have waited long for it.
+                    self.expire(&mut opened, &mut settling, &mut between, &watch)
+                        .await?;
+                    if settling.current().is_none() {
+                        break;
+                    }
+                }
                 let pause = self
                     .call(&mut opened, &mut settling, &mut between, &watch, end, &rule)
                     .await?;
@@ -189,10 +197,6 @@ impl Pipeline {
                     self.progress.save().await;
                     let pause = self.shared.time.sleep(backoff.pause(at_least));
                     self.unless_news(pause).await?;
-                }
-                if opened.cancels {
-                    self.expire(&mut opened, &mut settling, &mut between, &watch)
-                        .await?;
                 }
             }
             // Counted when the cursor passes them, so that a stop before that counts them once.

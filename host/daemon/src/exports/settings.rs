@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::plugin_uri;
-use crate::config;
+use crate::config::{self, wire_plugins};
 
 /// How an export was declared, and so how a describe shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -208,7 +208,7 @@ fn read_destination(
             }
             (
                 Source::Http,
-                "http",
+                wire_plugins::HTTP,
                 json!({ "uri": uri, "exportFormat": format.code() }),
             )
         }
@@ -220,14 +220,14 @@ fn read_destination(
             if let Some(prefix) = message_id_prefix {
                 config["iotMsgIdPrefix"] = json!(prefix);
             }
-            (Source::IotAnalytics, "iot-analytics", config)
+            (Source::IotAnalytics, wire_plugins::IOT_ANALYTICS, config)
         }
         Destination::Kinesis { stream_name } => (
             Source::Kinesis,
-            "kinesis",
+            wire_plugins::KINESIS,
             json!({ "kinesisStreamName": stream_name }),
         ),
-        Destination::IotSitewise => (Source::IotSitewise, "sitewise", json!({})),
+        Destination::IotSitewise => (Source::IotSitewise, wire_plugins::SITEWISE, json!({})),
         Destination::S3TaskExecutor {
             multipart_threshold,
             status,
@@ -240,7 +240,7 @@ fn read_destination(
                     config["statusConfig"]["statusStreamName"] = json!(name.as_str());
                 }
             }
-            (Source::S3TaskExecutor, "s3", config)
+            (Source::S3TaskExecutor, wire_plugins::S3, config)
         }
     };
     match config {

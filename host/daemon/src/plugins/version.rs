@@ -4,13 +4,14 @@ use std::fmt;
 use std::future::pending;
 use std::sync::Arc;
 
-use millstream_runtime::{Component, Description};
+use millstream_runtime::{Component, Description, TransformDescription};
+use serde_json::Value;
 use tokio::sync::watch;
 
 /// Which version of a plugin: what it says of itself, and what its file is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct VersionId {
-    /// Empty for all but exporters.
+    /// Empty for those that make messages: they say nothing of themselves.
     pub(crate) version: Arc<str>,
     /// The SHA-256 of the file, as 64 lower-case hexadecimal digits.
     pub(crate) sha256: Arc<str>,
@@ -41,22 +42,63 @@ impl fmt::Display for VersionId {
 pub(crate) struct Loaded {
     pub(crate) id: VersionId,
     pub(crate) component: Component,
-    /// What an exporter says of itself; none for others.
-    pub(crate) description: Option<Description>,
+    pub(crate) described: Described,
+}
+
+/// What a component says of itself.
+pub(crate) enum Described {
+    Exporter(Description),
+    Transform(TransformDescription),
+    /// Those that make messages say nothing.
+    Nothing,
+}
+
+impl Described {
+    /// What it says as an exporter, if it is one.
+    pub(crate) fn exporter(&self) -> Option<&Description> {
+        match self {
+            Self::Exporter(description) => Some(description),
+            Self::Transform(_) | Self::Nothing => None,
+        }
+    }
+
+    /// Its own version.
+    pub(crate) fn version(&self) -> Option<&str> {
+        match self {
+            Self::Exporter(description) => Some(&description.version),
+            Self::Transform(description) => Some(&description.version),
+            Self::Nothing => None,
+        }
+    }
+
+    /// One sentence: what it is for.
+    pub(crate) fn summary(&self) -> Option<&str> {
+        match self {
+            Self::Exporter(description) => Some(&description.summary),
+            Self::Transform(description) => Some(&description.summary),
+            Self::Nothing => None,
+        }
+    }
+
+    /// The JSON Schema of its configuration.
+    pub(crate) fn config_schema(&self) -> Option<&Value> {
+        match self {
+            Self::Exporter(description) => Some(&description.config_schema),
+            Self::Transform(description) => Some(&description.config_schema),
+            Self::Nothing => None,
+        }
+    }
 }
 
 impl Loaded {
-    pub(super) fn new(component: Component, description: Option<Description>) -> Self {
-        let version = description
-            .as_ref()
-            .map_or("", |description| &description.version);
+    pub(super) fn new(component: Component, described: Described) -> Self {
         Self {
             id: VersionId {
-                version: version.into(),
+                version: described.version().unwrap_or_default().into(),
                 sha256: component.sha256().into(),
             },
             component,
-            description,
+            described,
         }
     }
 }

@@ -2,86 +2,36 @@
 
 use std::time::{Duration, Instant};
 
-use millstream_runtime::Limits;
-
 use super::Subject;
 use super::batches::fresh;
 use super::delivery::{deliver, messages};
-use crate::journal::{Event, Finding, Otherwise, fails, holds, not_applicable};
+use crate::journal::{Event, Finding, Otherwise, fails, holds};
+use crate::memory::{unrenewed, watch};
 use crate::words::{count, size, time as spoken};
 
-/// After so many batches an exporter has what it needs.
-const SETTLED: u64 = 100;
 /// Messages of each batch while the memory is watched.
 const SMALL: u64 = 2;
-/// What may come on top of it all the same: what an allocator keeps, or a garbage collector, is no leak.
-const SLACK: u64 = 1 << 20;
 
 /// The memory after many batches is that after a few.
 pub(super) async fn memory(subject: &Subject<'_>, observer: &dyn Fn(Event<'_>)) -> Finding {
     let stage = subject.stage;
-    // An instance that grows would be made anew, and its growth would not show.
-    let limits = Limits {
-        recycle_above: u64::MAX,
-        ..stage.options.limits
-    };
+    let limits = unrenewed(stage.options.limits);
     let opened = stage.open(&subject.description, subject.config.clone(), limits);
     let mut exporter = opened
         .await
         .map_err(|error| Otherwise::DoesNotHold(format!("Opened once more, {error}")))?;
-    let wanted = stage.options.batches;
     let each = SMALL.min(u64::from(subject.description.limits.max_messages));
-    let started = Instant::now();
-    let mut shown = started;
-    let (mut early, mut latest, mut renewed) = (0, 0, 0);
-    let mut done = 0;
-    while done < wanted && started.elapsed() < stage.options.batches_within {
-        let batch = messages(subject, done * each, each, 0);
-        if let Err(instead) = deliver(&mut exporter, &batch).await.delivered() {
-            return fails(format!("Batch {} is not delivered: {instead}.", done + 1));
+    watch(&stage.options, observer, async |number| {
+        let batch = messages(subject, number * each, each, 0);
+        match deliver(&mut exporter, &batch).await.delivered() {
+            Ok(()) => Ok(exporter.memory()),
+            Err(instead) => Err(Otherwise::DoesNotHold(format!(
+                "Batch {} is not delivered: {instead}.",
+                number + 1
+            ))),
         }
-        done += 1;
-        match exporter.memory() {
-            Some(memory) => latest = memory,
-            None => renewed += 1,
-        }
-        if done <= SETTLED {
-            early = latest;
-        }
-        if shown.elapsed() >= Duration::from_secs(1) {
-            shown = Instant::now();
-            observer(Event::Progress(&format!(
-                "{done} of {wanted} batches, {}",
-                size(latest)
-            )));
-        }
-    }
-    if done <= SETTLED {
-        return not_applicable(format!(
-            "Only {done} of {wanted} batches were handed over in {}; ask for more than {SETTLED} with \
-             --batches, and give it time with --batches-within.",
-            spoken(started.elapsed())
-        ));
-    }
-    let renewals = match renewed {
-        0 => String::new(),
-        _ => format!(
-            "; the host made the instance anew {}, because it held many resources of the host",
-            count(renewed, "time")
-        ),
-    };
-    let sentence = format!(
-        "{} after {SETTLED} batches, {} after {done}{renewals}",
-        size(early),
-        size(latest)
-    );
-    if latest > early + SLACK + early / 20 {
-        return fails(format!(
-            "{sentence}: it grows by about {} a batch. Keep nothing from call to call.",
-            size((latest - early) / (done - SETTLED))
-        ));
-    }
-    holds(format!("{sentence}."))
+    })
+    .await
 }
 
 /// How long a call takes that hands over 500 messages of 1 KiB, or what its limits allow of that.

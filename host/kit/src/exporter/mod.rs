@@ -5,23 +5,16 @@ mod delivery;
 mod description;
 mod destination;
 mod endurance;
-mod refusals;
 
 use millstream_runtime::Description;
 use serde_json::Value;
 
 use crate::journal::{Finding, Journal, fails};
 use crate::stage::Stage;
-use crate::{configuration, schema, words};
+use crate::{configuration, refusals, schema, words};
 
-/// Those that need a configuration.
-const WITH_CONFIGURATION: [&str; 5] = [
-    "unknown-key",
-    "missing-key",
-    "wrong-type",
-    "empty-batch",
-    "one-message",
-];
+/// Those that need a configuration, beside [`refusals::CHECKS`].
+const WITH_CONFIGURATION: [&str; 2] = ["empty-batch", "one-message"];
 /// Those that need an exporter that delivers.
 const WITH_DELIVERY: [&str; 12] = [
     "full-batch",
@@ -53,6 +46,7 @@ pub(crate) async fn run(stage: &Stage, journal: &mut Journal<'_>) {
     else {
         let why = "It has to describe itself first.";
         journal.leave_out(&["schema", "configuration"], why);
+        journal.leave_out(&refusals::CHECKS, why);
         journal.leave_out(&WITH_CONFIGURATION, why);
         journal.leave_out(&WITH_DELIVERY, why);
         return;
@@ -64,6 +58,7 @@ pub(crate) async fn run(stage: &Stage, journal: &mut Journal<'_>) {
         .await;
     let Some(config) = opened else {
         let why = "It has to take a configuration first.";
+        journal.leave_out(&refusals::CHECKS, why);
         journal.leave_out(&WITH_CONFIGURATION, why);
         journal.leave_out(&WITH_DELIVERY, why);
         return;
@@ -73,15 +68,12 @@ pub(crate) async fn run(stage: &Stage, journal: &mut Journal<'_>) {
         description,
         config,
     };
-    journal
-        .check("unknown-key", refusals::unknown_key(&subject))
-        .await;
-    journal
-        .check("missing-key", refusals::missing_key(&subject))
-        .await;
-    journal
-        .check("wrong-type", refusals::wrong_type(&subject))
-        .await;
+    let try_to_open = async |config| {
+        let opened = stage.open(&subject.description, config, stage.options.limits);
+        opened.await.map(drop)
+    };
+    let schema = &subject.description.config_schema;
+    refusals::run(journal, schema, &subject.config, try_to_open).await;
     journal.check("empty-batch", batches::empty(&subject)).await;
     let delivered = journal
         .check("one-message", batches::one_message(&subject))

@@ -1,14 +1,12 @@
 use super::*;
 use crate::Verdict;
-use crate::testing::{Loaded, SCHEMA, exporter, failed};
+use crate::testing::{
+    self, Loaded, NAMES_NOTHING, SCHEMA, SLOW_LEAK, TAKES_NOTHING, exporter, failed,
+};
 
 /// Asserts that an exporter with these misdeeds fails one check, with this in its sentence.
 async fn fails_only(misdeeds: &[(&str, &str)], name: &str, says: &str) {
-    let report = Loaded::new(exporter(SCHEMA, misdeeds)).await.report().await;
-    match failed(&report).as_slice() {
-        [(failed, sentence)] if *failed == name => assert!(sentence.contains(says), "{sentence}"),
-        other => panic!("{other:?}"),
-    }
+    testing::fails_only(exporter(SCHEMA, misdeeds), name, says).await;
 }
 
 #[tokio::test]
@@ -58,6 +56,50 @@ async fn a_crash_is_found_where_it_happens() {
 async fn memory_that_grows_with_each_batch_is_found() {
     let leak = "(drop (memory.grow (i32.const 1)))";
     fails_only(&[(";; EXPORT", leak)], "memory", "64.0 KiB a batch").await;
+    // Less in all than what an allocator may keep.
+    fails_only(&[(";; EXPORT", SLOW_LEAK)], "memory", "3.8 KiB a batch").await;
+}
+
+#[tokio::test]
+async fn a_full_batch_that_is_not_delivered_whole_is_found() {
+    // Full in messages and in bytes: no other check hands over as much.
+    let when_full = |misdeed: &str| {
+        format!(
+            "(if (i32.and
+                (i32.gt_u (local.get $count) (i32.const 99))
+                (i32.gt_u (i32.load (i32.add (local.get $batch) (i32.const 20))) (i32.const 4096)))
+            (then {misdeed}))"
+        )
+    };
+    for (misdeed, says) in [
+        ("(unreachable)", "unreachable"),
+        ("(call $undelivered (i32.const 0))", "to come again"),
+        ("(call $undelivered (i32.const 1))", "rejects 1 message"),
+    ] {
+        let misdeed = when_full(misdeed);
+        fails_only(&[(";; EXPORT", &misdeed)], "full-batch", says).await;
+    }
+}
+
+#[tokio::test]
+async fn an_exporter_that_does_not_take_the_same_messages_again_is_found() {
+    // The number from which on that check hands over; what follows happens from the second time on.
+    let when_repeated = |misdeed: &str| {
+        format!(
+            "(if (i64.eq (i64.load (local.get $batch)) (i64.const 7))
+            (then
+                (if (i32.load (i32.const 0x600)) (then {misdeed}))
+                (i32.store (i32.const 0x600) (i32.const 1))))"
+        )
+    };
+    for (misdeed, says) in [
+        ("(unreachable)", "unreachable"),
+        ("(call $undelivered (i32.const 0))", "Handed over again"),
+        ("(call $undelivered (i32.const 1))", "rejects 1 message"),
+    ] {
+        let misdeed = when_repeated(misdeed);
+        fails_only(&[(";; EXPORT", &misdeed)], "repeated-batch", says).await;
+    }
 }
 
 #[tokio::test]
@@ -69,23 +111,10 @@ async fn a_configuration_that_is_refused_without_the_right_field_is_found() {
     let accepts_unknown = "(if (i32.eq (i32.load (i32.const 0x308)) (i32.const 0x140))
         (then (i32.store8 (i32.const 0x300) (i32.const 0))))";
     fails_only(&[(";; OPEN", accepts_unknown)], "unknown-key", "is taken").await;
-    let accepts_nothing_set = "(if (i32.eq (local.get $length) (i32.const 2))
-        (then (i32.store8 (i32.const 0x300) (i32.const 0))))";
-    fails_only(
-        &[(";; OPEN", accepts_nothing_set)],
-        "missing-key",
-        "without `limit`",
-    )
-    .await;
-    let names_nothing = "(if (i32.gt_u (local.get $length) (i32.const 11))
-        (then (if (i32.eq (i32.load (i32.const 0x308)) (i32.const 0x130))
-            (then (i32.store8 (i32.const 0x304) (i32.const 0))))))";
-    fails_only(
-        &[(";; OPEN", names_nothing)],
-        "wrong-type",
-        "without the name of the field",
-    )
-    .await;
+    let taken = &[(";; OPEN", TAKES_NOTHING)];
+    fails_only(taken, "missing-key", "without `limit`").await;
+    let unnamed = &[(";; OPEN", NAMES_NOTHING)];
+    fails_only(unnamed, "wrong-type", "without the name of the field").await;
 }
 
 #[tokio::test]

@@ -33,7 +33,7 @@ const MAX_SIGNED_BODY: usize = 16 << 20;
 /// What the requests of one instance have in common.
 pub(super) struct Exchange {
     host: Arc<HttpHost>,
-    plugin: String,
+    section: String,
     log: Arc<PluginLog>,
     grants: Arc<Grants>,
     /// The longest that any time limit of a request may be.
@@ -61,7 +61,7 @@ impl Exchange {
             .map(|line| Pacer::new(Arc::clone(line), Arc::clone(&sandbox.waits)));
         Self {
             host,
-            plugin: sandbox.plugin.clone(),
+            section: sandbox.section.clone(),
             log: Arc::clone(&sandbox.log),
             grants: Arc::clone(&sandbox.grants),
             longest: sandbox.limits.call_deadline,
@@ -105,8 +105,8 @@ impl Exchange {
         let reach = destination.reach(&self.grants).ok_or_else(|| {
             self.log.refuse(&format!(
                 "refused a request to {destination}: the host is not granted; to allow it, add it \
-                 to `[plugin.{}.grants] hosts = [\"{}\"]`",
-                self.plugin,
+                 to `[{}] hosts = [\"{}\"]`",
+                self.section,
                 destination.authority(),
             ));
             Error::HttpRequestDenied
@@ -184,7 +184,7 @@ impl Exchange {
         body: WasiBody,
     ) -> Result<WasiBody, Refusal> {
         let keeper = Keeper {
-            plugin: &self.plugin,
+            section: &self.section,
             grants: &self.grants,
             secrets: &self.host.secrets,
             destination,
@@ -214,8 +214,8 @@ impl Exchange {
         if !self.grants.signs_for(service) {
             return refused(&format!(
                 "refused to sign a request: the AWS service `{service}` is not granted; to allow \
-                 it, add it to `[plugin.{plugin}.grants] aws-services = [\"{service}\"]`",
-                plugin = self.plugin,
+                 it, add it to `[{section}] aws-services = [\"{service}\"]`",
+                section = self.section,
             ));
         }
         if wish.payload != Payload::Signed && !destination.is_protected() {
@@ -268,8 +268,8 @@ impl Exchange {
         match fault::prohibited(error) {
             Some(refusal) => self.log.refuse(&format!(
                 "refused a request to {destination}: {refusal}; if that is right, move the host to \
-                 `[plugin.{}.grants] private-hosts`",
-                self.plugin,
+                 `[{}] private-hosts`",
+                self.section,
             )),
             None => self.log.write(
                 match fault::is_of_proxy(error) {

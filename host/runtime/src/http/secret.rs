@@ -35,8 +35,8 @@ const MAX_ASKED: usize = 8;
 
 /// Who asks, and where the request goes.
 pub(super) struct Keeper<'a> {
-    /// The plugin's name in the configuration.
-    pub(super) plugin: &'a str,
+    /// The table of the configuration that has its grants.
+    pub(super) section: &'a str,
     pub(super) grants: &'a Grants,
     pub(super) secrets: &'a Secrets,
     pub(super) destination: &'a Destination,
@@ -131,11 +131,11 @@ impl Keeper<'_> {
 
     /// A secret that this guest may send to this destination.
     async fn secret(&self, name: &SecretName) -> Result<SecretValue, String> {
-        let plugin = self.plugin;
+        let section = self.section;
         if !self.grants.sends_secret(name) {
             return Err(format!(
                 "the secret `{name}` is not granted; to allow it, add it to \
-                 `[plugin.{plugin}.grants] secrets = [\"{name}\"]`"
+                 `[{section}] secrets = [\"{name}\"]`"
             ));
         }
         let secret = self.secrets.find(name).ok_or_else(|| {

@@ -23,7 +23,7 @@ fn readable(secrets: [(&str, Secret); 1], granted: &str) -> ReadableSecrets {
     ReadableSecrets {
         secrets: Arc::new(secrets.into_iter().collect()),
         grants: Arc::new(grants),
-        plugin: "test".into(),
+        section: "plugin.test.grants".into(),
         log: PluginLog::new("test"),
     }
 }

@@ -29,7 +29,7 @@ use names::Names;
 
 /// What one instance may do with sockets.
 pub(crate) struct SocketAccess {
-    plugin: String,
+    section: String,
     log: Arc<PluginLog>,
     grants: Arc<Grants>,
     names: Names,
@@ -38,7 +38,7 @@ pub(crate) struct SocketAccess {
 impl SocketAccess {
     pub(crate) fn new(sandbox: &Sandbox) -> Arc<Self> {
         Arc::new(Self {
-            plugin: sandbox.plugin.clone(),
+            section: sandbox.section.clone(),
             log: Arc::clone(&sandbox.log),
             grants: Arc::clone(&sandbox.grants),
             names: Names::default(),
@@ -51,8 +51,8 @@ impl SocketAccess {
         if !may {
             self.log.refuse(&format!(
                 "refused to make a socket: no address is granted; to allow one, add it to \
-                 `[plugin.{}.grants] addresses`",
-                self.plugin
+                 `[{}] addresses`",
+                self.section
             ));
         }
         may
@@ -132,12 +132,12 @@ impl SocketAccess {
     }
 
     fn report(&self, address: SocketAddr, verdict: &Verdict) {
-        let plugin = &self.plugin;
+        let section = &self.section;
         match verdict {
             Verdict::Allowed => {}
             Verdict::NotGranted => self.log.refuse(&format!(
                 "refused a connection to {address}: it is not granted; to allow it, add it, or a name \
-                 that stands for it, to `[plugin.{plugin}.grants] addresses = [\"{address}\"]`",
+                 that stands for it, to `[{section}] addresses = [\"{address}\"]`",
             )),
             Verdict::Private(name) => self.report_private(name, address.ip()),
         }
@@ -146,16 +146,16 @@ impl SocketAccess {
     fn report_private(&self, name: &str, address: IpAddr) {
         self.log.refuse(&format!(
             "refused a connection to `{name}`: it stands for {address}, which its grant does not cover; \
-             if that is right, move it to `[plugin.{}.grants] private-addresses`",
-            self.plugin,
+             if that is right, move it to `[{}] private-addresses`",
+            self.section,
         ));
     }
 
     fn refuse_lookup(&self, host: &str) {
         self.log.refuse(&format!(
             "refused to look up the name `{host}`: it is not granted; to allow it, add it with its port \
-             to `[plugin.{}.grants] addresses`",
-            self.plugin,
+             to `[{}] addresses`",
+            self.section,
         ));
     }
 }

@@ -12,7 +12,7 @@ fn granted() -> (GrantedStreams, Arc<Recorder>, watch::Sender<bool>) {
     let streams = GrantedStreams {
         streams: recorder.clone(),
         grants: Arc::new(grants),
-        plugin: "test".into(),
+        section: "plugin.test.grants".into(),
         log: PluginLog::new("test"),
         stop,
     };

@@ -3,6 +3,7 @@
 mod fakes;
 
 use std::fs::File;
+use std::time::SystemTime;
 
 use millstream_plugin::Disposition;
 use millstream_plugin::config::parse;
@@ -114,6 +115,20 @@ fn a_small_file_is_one_call_and_told_of() {
         "k/!{timestamp:yyyy/MM/dd}"
     );
     assert_eq!(bench.executor.host.remembered, None);
+}
+
+#[test]
+fn the_configured_threshold_decides_whether_a_file_goes_in_parts() {
+    for (bytes, expected) in [
+        (8 * MIB, "put s3://bucket/k"),
+        (8 * MIB + 1, "create s3://bucket/k"),
+    ] {
+        let mut bench = Bench::with(r#", "sizeThresholdForMultipartUploadBytes": 8388608"#);
+        bench.file(bytes);
+        let task = bench.task(0, "k");
+        bench.call(&task).unwrap();
+        assert_eq!(bench.calls(), expected, "{bytes}");
+    }
 }
 
 #[test]
@@ -261,16 +276,37 @@ fn an_object_that_is_another_one_does_not_pass_for_the_upload() {
 
 #[test]
 fn a_file_that_changed_meanwhile_ends_the_task_and_its_upload() {
+    let changes: [fn(&File) -> std::io::Result<()>; 2] = [
+        |file| file.set_len(12 * MIB),
+        // Written anew, at the same size.
+        |file| file.set_modified(SystemTime::UNIX_EPOCH),
+    ];
+    for change in changes {
+        let mut bench = Bench::new();
+        let file = bench.file(11 * MIB);
+        let task = bench.task(0, "k");
+        bench.call(&task).unwrap();
+        bench.call(&task).unwrap();
+        change(&file).unwrap();
+        let undelivered = bench.call(&task).unwrap();
+        assert_eq!(undelivered[0].disposition, Disposition::Reject);
+        assert!(undelivered[0].reason.contains("changed"));
+        assert!(bench.calls().ends_with("abort"));
+        assert_eq!(bench.statuses(), [2, 1]);
+        assert_eq!(bench.executor.host.remembered, None);
+    }
+}
+
+#[test]
+fn a_small_file_that_changes_while_it_is_read_ends_the_task_without_a_call() {
     let mut bench = Bench::new();
-    let file = bench.file(11 * MIB);
+    // It is open when the task is told of, and not yet read.
+    bench.executor.host.touched = Some(bench.file(10));
     let task = bench.task(0, "k");
-    bench.call(&task).unwrap();
-    bench.call(&task).unwrap();
-    file.set_len(12 * MIB).unwrap();
     let undelivered = bench.call(&task).unwrap();
     assert_eq!(undelivered[0].disposition, Disposition::Reject);
     assert!(undelivered[0].reason.contains("changed"));
-    assert!(bench.calls().ends_with("abort"));
+    assert_eq!(bench.calls(), "");
     assert_eq!(bench.statuses(), [2, 1]);
     assert_eq!(bench.executor.host.remembered, None);
 }

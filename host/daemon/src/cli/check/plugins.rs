@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::Findings;
 use crate::cli::plugin::purpose;
 use crate::config::{Config, nearest};
-use crate::plugins::Plugins;
+use crate::plugins::{Described, Plugins};
 
 pub(super) async fn check(config: &Config, plugins: &Plugins, findings: &mut Findings) {
     check_folder(plugins, findings).await;
@@ -28,8 +28,7 @@ async fn check_folder(plugins: &Plugins, findings: &mut Findings) {
         match plugins.inspect(&path).await {
             Ok(loaded) => {
                 let purpose = purpose(loaded.component.kind());
-                let description = loaded.description.as_ref();
-                let summary = description.map_or(purpose, |description| &description.summary);
+                let summary = loaded.described.summary().unwrap_or(purpose);
                 findings.good(format!("plugin {name}: {summary}"));
             }
             Err(error) => findings.wrong(error.to_string()),
@@ -45,14 +44,14 @@ async fn check_exporters(config: &Config, plugins: &Plugins, findings: &mut Find
         if exporters.contains_key(name) {
             continue;
         }
-        let description = match plugins.load(name).await.map(|loaded| loaded.description) {
-            Ok(Some(description)) => {
+        let description = match plugins.load(name).await.map(|loaded| loaded.described) {
+            Ok(Described::Exporter(description)) => {
                 for sentence in plugins.missing_grants(name, &description) {
                     findings.wrong(sentence);
                 }
                 Some(description)
             }
-            Ok(None) => {
+            Ok(Described::Transform(_) | Described::Nothing) => {
                 findings.wrong(format!(
                     "an export names the plugin {name}, which is not an exporter"
                 ));
@@ -82,10 +81,15 @@ async fn check_exporters(config: &Config, plugins: &Plugins, findings: &mut Find
             continue;
         }
         // One that is not there is no mistake: nobody uses it yet.
-        if let Ok(Some(description)) = plugins.load(name).await.map(|loaded| loaded.description) {
+        let loaded = plugins.load(name).await;
+        if let Some(schema) = loaded
+            .ok()
+            .as_ref()
+            .and_then(|it| it.described.config_schema())
+        {
             // What is missing, each export may bring along.
             let config = Value::Object(settings.config.clone());
-            let mut wrong = misfits(&config, &description.config_schema);
+            let mut wrong = misfits(&config, schema);
             wrong.retain(|misfit| !matches!(misfit, Misfit::Missing { .. }));
             say(&format!("[plugin.{name}]"), wrong, findings);
         }
@@ -94,24 +98,18 @@ async fn check_exporters(config: &Config, plugins: &Plugins, findings: &mut Find
 
 async fn check_transforms(config: &Config, plugins: &Plugins, findings: &mut Findings) {
     for (place, step) in config.transform_steps() {
-        let loaded = match plugins.load(&step.plugin).await {
-            Ok(loaded) if loaded.component.kind() == ComponentKind::Transform => loaded,
-            Ok(_) => {
-                findings.wrong(format!("{place}: {} is not a transform", step.plugin));
-                continue;
-            }
-            Err(reason) => {
-                findings.wrong(format!("{place}: {reason}"));
-                continue;
-            }
-        };
-        match plugins.describe_transform(&loaded.component).await {
-            Ok(description) => report(
+        match plugins
+            .load(&step.plugin)
+            .await
+            .map(|loaded| loaded.described)
+        {
+            Ok(Described::Transform(description)) => report(
                 &format!("{place}, transform {}", step.plugin),
                 &plugins.transform_config(step),
                 &description.config_schema,
                 findings,
             ),
+            Ok(_) => findings.wrong(format!("{place}: {} is not a transform", step.plugin)),
             Err(reason) => findings.wrong(format!("{place}: {reason}")),
         }
     }

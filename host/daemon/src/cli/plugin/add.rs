@@ -7,6 +7,7 @@ use clap::Args;
 use millstream_runtime::{Component, ComponentKind, Description};
 use sha2::{Digest, Sha256};
 
+use super::build::PROJECT;
 use super::grant::{self, Grant};
 use super::{Failed, inspect, output};
 use crate::config::{self, Config, Edit};
@@ -41,6 +42,10 @@ it on the command line:
   millstream plugin add my-readings.wasm --grant append=readings
   millstream plugin add my-means.wasm --yes
 
+Run it in the folder of the host's millstream.toml, or name that file with
+--config. Where there is none it is made, but not in the folder of a project
+that `millstream new` wrote: no host would read it there.
+
 KEY is hosts, private-hosts, addresses, private-addresses, aws-services,
 folders, append, read, secrets or readable-secrets. Grants that are there
 already stay. A host that runs reads them when it is started again.";
@@ -53,15 +58,15 @@ impl Add {
         config: &Config,
         file: Option<&Path>,
     ) -> Result<(), Failed> {
+        let file = changed_file(file)?;
         let inspected = plugins.inspect(&self.file).await;
         let loaded = inspected.map_err(|error| error.to_string())?;
-        let (component, description) = (loaded.component, loaded.description);
+        let (component, described) = (loaded.component, loaded.described);
         let name = self.name.as_deref().unwrap_or(component.name());
         let target = plugins.path(name)?;
-        inspect::summary(&component, description.as_ref());
+        inspect::summary(&component, &described);
 
-        let grants = self.grants(description.as_ref());
-        let file = file.unwrap_or(Path::new(config::DEFAULT_FILE));
+        let grants = self.grants(described.exporter());
         let mut edit = Edit::of(file)?;
         match component.kind() {
             ComponentKind::Exporter | ComponentKind::Transform => {
@@ -98,10 +103,16 @@ impl Add {
             false => "",
         };
         output::line(format!("copied to   {}{replaced}", target.display()));
+        if !edit.path().exists() {
+            output::line(format!(
+                "makes       {}, which a host reads that is started in this folder",
+                edit.path().display()
+            ));
+        }
         if component.kind() == ComponentKind::Producer {
             output::line(format!(
-                "runs as     [[producer]] in {}; one that is there stays, with these grants too; its standard output goes to the log, or \
-                 to the stream that you name there as `stdout`",
+                "runs as     [[producer]] in {}, where its `args` belong; one that is there stays, with these grants too; its standard \
+                 output goes to the log, or to the stream that you name there as `stdout`",
                 edit.path().display()
             ));
         }
@@ -137,6 +148,26 @@ impl Add {
             Ok(_) => Err("nothing was added".into()),
             Err(error) => Err(format!("nothing was added: {error}")),
         }
+    }
+}
+
+/// The configuration that is changed: the one that the command line names, or else that of this folder, which
+/// need not be there yet.
+///
+/// # Errors
+///
+/// A sentence, where an author works: a configuration that is made there would be one that no host reads.
+fn changed_file(named: Option<&Path>) -> Result<&Path, String> {
+    let of_folder = Path::new(config::DEFAULT_FILE);
+    match named {
+        Some(file) => Ok(file),
+        None if Path::new(PROJECT).is_file() && !of_folder.exists() => Err(format!(
+            "nothing was added: this is the folder of a plugin's project and has no {}, so no host would take \
+             the plugin from here; run the command in the host's folder with the path of the file, or name the \
+             host's configuration with --config FILE; `millstream init` writes one where there is no host yet",
+            of_folder.display()
+        )),
+        None => Ok(of_folder),
     }
 }
 

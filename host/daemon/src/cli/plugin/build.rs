@@ -120,7 +120,7 @@ impl Build {
         take(&built, &folder.join(&wasm))?;
         let inspected = plugins.inspect(&folder.join(&wasm)).await;
         let loaded = inspected.map_err(|error| error.to_string())?;
-        let (component, description) = (loaded.component, loaded.description);
+        let (component, described) = (loaded.component, loaded.described);
         if kind(&component) != project.kind.to_string() {
             let reason = format!(
                 "{PROJECT} says that {wasm} is to be of the kind {}, and it is of the kind {}",
@@ -133,7 +133,7 @@ impl Build {
             "built {wasm} in {:.1} s",
             started.elapsed().as_secs_f64()
         ));
-        inspect::summary(&component, description.as_ref());
+        inspect::summary(&component, &described);
         if let Some(tests) = &project.test {
             output::line(format!("its own tests: {}", tests.command.join(" ")));
         }

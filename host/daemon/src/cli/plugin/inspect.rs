@@ -1,9 +1,9 @@
 //! `millstream plugin inspect`
 
-use millstream_runtime::{CONTRACT_VERSION, Component, ComponentKind, Description};
+use millstream_runtime::{CONTRACT_VERSION, Component};
 
 use super::{Failed, asks_for, file, kind, output, to_json};
-use crate::plugins::{Loaded, Plugins};
+use crate::plugins::{Described, Plugins};
 
 pub(super) async fn inspect(plugins: &Plugins, plugin: &str, as_json: bool) -> Result<(), Failed> {
     let path = file(plugins, plugin);
@@ -13,38 +13,30 @@ pub(super) async fn inspect(plugins: &Plugins, plugin: &str, as_json: bool) -> R
         output::json(&to_json(&loaded));
         return Ok(());
     }
-    let Loaded {
-        component,
-        description,
-        ..
-    } = loaded;
-    summary(&component, description.as_ref());
-    if let Some(description) = description {
-        let limits = description.limits;
-        output::line(format!(
-            "limits      {} messages and {} a batch, {} a message",
-            limits.max_messages,
-            output::size(limits.max_batch_bytes),
-            output::size(limits.max_message_bytes)
-        ));
-        for sentence in plugins.missing_grants(component.name(), &description) {
-            output::line(format!("missing     {sentence}"));
+    let (component, described) = (&loaded.component, &loaded.described);
+    summary(component, described);
+    match described {
+        Described::Exporter(description) => {
+            let limits = description.limits;
+            output::line(format!(
+                "limits      {} messages and {} a batch, {} a message",
+                limits.max_messages,
+                output::size(limits.max_batch_bytes),
+                output::size(limits.max_message_bytes)
+            ));
+            for sentence in plugins.missing_grants(component.name(), description) {
+                output::line(format!("missing     {sentence}"));
+            }
         }
-        output::line("configuration");
-        let schema = serde_json::to_string_pretty(&description.config_schema);
-        output::line(schema.unwrap_or_default());
-    }
-    if component.kind() == ComponentKind::Transform {
-        let described = plugins.describe_transform(&component).await?;
-        output::line(format!("version     {}", described.version));
-        output::line(format!("summary     {}", described.summary));
-        output::line(format!(
+        Described::Transform(description) => output::line(format!(
             "makes       {} of one message at most",
-            described.most_outputs
-        ));
+            description.most_outputs
+        )),
+        Described::Nothing => {}
+    }
+    if let Some(schema) = described.config_schema() {
         output::line("configuration");
-        let schema = serde_json::to_string_pretty(&described.config_schema);
-        output::line(schema.unwrap_or_default());
+        output::line(serde_json::to_string_pretty(schema).unwrap_or_default());
     }
     output::line(format!(
         "imports     {}",
@@ -54,7 +46,7 @@ pub(super) async fn inspect(plugins: &Plugins, plugin: &str, as_json: bool) -> R
 }
 
 /// What a plugin is and what it asks for, in short.
-pub(super) fn summary(component: &Component, description: Option<&Description>) {
+pub(super) fn summary(component: &Component, described: &Described) {
     output::line(format!("name        {}", component.name()));
     output::line(format!("kind        {}", kind(component)));
     output::line(format!("file        {}", component.path().display()));
@@ -66,12 +58,14 @@ pub(super) fn summary(component: &Component, description: Option<&Description>) 
         Some(version) => format!("contract    {version}; this host has {CONTRACT_VERSION}"),
         None => "contract    none: it takes nothing of it".to_owned(),
     });
-    let Some(description) = description else {
-        return;
-    };
-    output::line(format!("version     {}", description.version));
-    output::line(format!("summary     {}", description.summary));
-    for line in asks_for(&description.wants) {
+    if let Some(version) = described.version() {
+        output::line(format!("version     {version}"));
+    }
+    if let Some(summary) = described.summary() {
+        output::line(format!("summary     {summary}"));
+    }
+    let wants = described.exporter().map(|description| &description.wants);
+    for line in wants.map(asks_for).into_iter().flatten() {
         output::line(format!("asks for    {line}"));
     }
 }

@@ -101,7 +101,6 @@ fn in_use(used: &PluginStatus) -> Value {
 }
 
 fn summary(loaded: &Loaded) -> &str {
-    let description = loaded.description.as_ref();
     let purpose = purpose(loaded.component.kind());
-    description.map_or(purpose, |description| &description.summary)
+    loaded.described.summary().unwrap_or(purpose)
 }

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::{Failed, components_for_authors, output};
 use crate::config::Config;
 use crate::http::socket;
-use crate::plugins::{Loaded, Plugins};
+use crate::plugins::{Described, Loaded, Plugins};
 
 pub(super) use build::{PROJECT, Project};
 
@@ -132,10 +132,16 @@ fn to_json(loaded: &Loaded) -> Value {
         "contract": component.contract_version(),
         "imports": component.imports(),
     });
-    if let Some(description) = &loaded.description {
-        value["version"] = json!(description.version);
-        value["summary"] = json!(description.summary);
-        value["configSchema"] = description.config_schema.clone();
+    let described = &loaded.described;
+    if let (Some(version), Some(summary)) = (described.version(), described.summary()) {
+        value["version"] = json!(version);
+        value["summary"] = json!(summary);
+        value["configSchema"] = json!(described.config_schema());
+    }
+    if let Described::Transform(description) = described {
+        value["mostOutputs"] = json!(description.most_outputs);
+    }
+    if let Described::Exporter(description) = described {
         value["limits"] = json!({
             "maxMessages": description.limits.max_messages,
             "maxBatchBytes": description.limits.max_batch_bytes,

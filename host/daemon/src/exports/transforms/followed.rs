@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::Transform;
 use crate::config::TransformStep;
-use crate::plugins::{Offer, Plugins, Standing, VersionId};
+use crate::plugins::{Described, Offer, Plugins, Standing, VersionId};
 
 /// One step of one export.
 pub(crate) struct FollowedTransform {
@@ -94,7 +94,12 @@ async fn open(
 ) -> Result<(VersionId, Transformer), String> {
     let name = &step.plugin;
     let loaded = plugins.current(name).await?;
-    let description = plugins.describe_transform(&loaded.component).await?;
+    let Described::Transform(description) = &loaded.described else {
+        return Err(format!(
+            "the plugin \"{name}\" is {} and cannot be used as a transform; name one, or put one into its place",
+            loaded.component.kind().with_article()
+        ));
+    };
     let settings = TransformSettings {
         label: format!("{name} ({stream}/{export})"),
         stream_name: stream.to_owned(),
@@ -104,7 +109,7 @@ async fn open(
         limits: plugins.limits(),
         streams,
     };
-    let opened = loaded.component.open_transform(settings, &description);
+    let opened = loaded.component.open_transform(settings, description);
     let transformer = opened.await.map_err(|error| error.to_string())?;
     Ok((loaded.id.clone(), transformer))
 }

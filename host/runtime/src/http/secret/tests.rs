@@ -53,7 +53,7 @@ impl Setting {
             headers.append(*kind, text.parse().unwrap());
         }
         let keeper = Keeper {
-            plugin: "http",
+            section: "plugin.http.grants",
             grants: &self.grants,
             secrets: &self.secrets,
             destination: &self.destination,
@@ -124,7 +124,7 @@ async fn signatures_are_those_of_the_services_own_examples() {
     let mut headers = HeaderMap::from_iter([(HMAC, asked.parse().unwrap())]);
     standard.destination = Setting::at("https://a.example/hooks");
     let keeper = Keeper {
-        plugin: "http",
+        section: "plugin.http.grants",
         grants: &standard.grants,
         secrets: &standard.secrets,
         destination: &standard.destination,
@@ -245,7 +245,7 @@ async fn a_refusal_is_an_answer_with_the_reason_and_a_mark() {
 async fn only_a_body_that_is_signed_is_read() {
     let setting = Setting::new(b"abc");
     let keeper = Keeper {
-        plugin: "http",
+        section: "plugin.http.grants",
         grants: &setting.grants,
         secrets: &setting.secrets,
         destination: &setting.destination,

@@ -1,6 +1,8 @@
 //! S3 and a host in memory.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fs::File;
+use std::time::SystemTime;
 
 use md5::{Digest, Md5};
 use serde_json::Value;
@@ -114,6 +116,8 @@ pub(super) struct Desk {
     pub(super) told: Vec<Value>,
     pub(super) status_stream_is_gone: bool,
     pub(super) day: i64,
+    /// A file that is written anew at the same size, once, when a task is told of.
+    pub(super) touched: Option<File>,
 }
 
 impl Host for Desk {
@@ -132,6 +136,9 @@ impl Host for Desk {
 
     fn append(&mut self, stream: &str, messages: &[Vec<u8>]) -> Result<(), String> {
         assert_eq!(stream, "status");
+        if let Some(file) = self.touched.take() {
+            file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        }
         if self.status_stream_is_gone {
             return Err("There is no stream of this name.".to_owned());
         }

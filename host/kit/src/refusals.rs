@@ -1,20 +1,47 @@
 //! Wrong configurations: each has to be refused with the name of the field that is wrong.
+//!
+//! Whoever is opened with a configuration, exporter or transform, is to these checks a closure that tries
+//! to open it.
 
 use millstream_runtime::RuntimeError;
 use serde_json::{Value, json};
 
-use super::Subject;
-use crate::journal::{Finding, fails, holds, not_applicable};
+use crate::journal::{Finding, Journal, fails, holds, not_applicable};
 use crate::schema::{fits, resolve};
 use crate::words::{count, quoted};
 
-/// A key that no exporter has.
+/// The checks of this module, in their order.
+pub(crate) const CHECKS: [&str; 3] = ["unknown-key", "missing-key", "wrong-type"];
+
+/// A key that no component has.
 const UNKNOWN: &str = "millstreamKitUnknownKey";
 
-pub(super) async fn unknown_key(subject: &Subject<'_>) -> Finding {
-    let mut config = subject.config.clone();
+/// Does the checks: `config` is a configuration that the component takes, `open` tries to open it with
+/// another one.
+pub(crate) async fn run(
+    journal: &mut Journal<'_>,
+    schema: &Value,
+    config: &Value,
+    open: impl AsyncFn(Value) -> Result<(), RuntimeError>,
+) {
+    journal
+        .check("unknown-key", unknown_key(config, &open))
+        .await;
+    journal
+        .check("missing-key", missing_key(schema, config, &open))
+        .await;
+    journal
+        .check("wrong-type", wrong_type(schema, config, &open))
+        .await;
+}
+
+async fn unknown_key(
+    config: &Value,
+    open: &impl AsyncFn(Value) -> Result<(), RuntimeError>,
+) -> Finding {
+    let mut config = config.clone();
     set(&mut config, UNKNOWN, json!(1));
-    match refusal(subject, config, UNKNOWN).await {
+    match refusal(open(config).await, UNKNOWN) {
         Ok(message) => holds(format!("It says {}.", quoted(&message))),
         Err(problem) => fails(format!(
             "With the key `{UNKNOWN}` added, {problem}. A misspelt key that is taken is a setting that \
@@ -23,8 +50,11 @@ pub(super) async fn unknown_key(subject: &Subject<'_>) -> Finding {
     }
 }
 
-pub(super) async fn missing_key(subject: &Subject<'_>) -> Finding {
-    let schema = &subject.description.config_schema;
+async fn missing_key(
+    schema: &Value,
+    config: &Value,
+    open: &impl AsyncFn(Value) -> Result<(), RuntimeError>,
+) -> Finding {
     let required = schema.get("required").and_then(Value::as_array);
     let required: Vec<_> = required
         .into_iter()
@@ -36,19 +66,22 @@ pub(super) async fn missing_key(subject: &Subject<'_>) -> Finding {
     }
     let mut problems = Vec::new();
     for key in &required {
-        let mut config = subject.config.clone();
+        let mut config = config.clone();
         if let Some(fields) = config.as_object_mut() {
             fields.remove(*key);
         }
-        if let Err(problem) = refusal(subject, config, key).await {
+        if let Err(problem) = refusal(open(config).await, key) {
             problems.push(format!("without `{key}` {problem}"));
         }
     }
     verdict(&required, &problems)
 }
 
-pub(super) async fn wrong_type(subject: &Subject<'_>) -> Finding {
-    let schema = &subject.description.config_schema;
+async fn wrong_type(
+    schema: &Value,
+    config: &Value,
+    open: &impl AsyncFn(Value) -> Result<(), RuntimeError>,
+) -> Finding {
     let properties = schema.get("properties").and_then(Value::as_object);
     let mut tried = Vec::new();
     let mut problems = Vec::new();
@@ -57,9 +90,9 @@ pub(super) async fn wrong_type(subject: &Subject<'_>) -> Finding {
         let Some(wrong) = wrong_value(property) else {
             continue;
         };
-        let mut config = subject.config.clone();
+        let mut config = config.clone();
         set(&mut config, key, wrong.clone());
-        if let Err(problem) = refusal(subject, config, key).await {
+        if let Err(problem) = refusal(open(config).await, key) {
             problems.push(format!("with {wrong} for `{key}` {problem}"));
         }
         tried.push(key.as_str());
@@ -103,13 +136,9 @@ fn wrong_value(property: &Value) -> Option<Value> {
 }
 
 /// The message with which a configuration is refused for a key, or what happens instead.
-async fn refusal(subject: &Subject<'_>, config: Value, key: &str) -> Result<String, String> {
-    let stage = subject.stage;
-    let opened = stage
-        .open(&subject.description, config, stage.options.limits)
-        .await;
+fn refusal(opened: Result<(), RuntimeError>, key: &str) -> Result<String, String> {
     match opened {
-        Ok(_) => Err("the configuration is taken".into()),
+        Ok(()) => Err("the configuration is taken".into()),
         Err(RuntimeError::Config {
             field: Some(field),
             message,
