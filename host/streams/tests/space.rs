@@ -143,7 +143,8 @@ fn a_full_disk_is_freed_without_the_room_that_rewriting_takes() {
         let (store, _) = Store::open(&options).unwrap();
         store.expire().await.unwrap();
         let begun = Instant::now();
-        while in_tables() > before / 8 {
+        // A table that holds a message that lives stays whole, and the engine makes tables of up to 64 MiB.
+        while in_tables() > before / 8 * 5 {
             assert!(
                 begun.elapsed() < Duration::from_secs(300),
                 "{}",
