@@ -18,8 +18,12 @@ use crate::sink::Sink;
 const RUST: &str = "longest pause, a plugin in Rust is replaced under load";
 const PYTHON: &str = "longest pause, a plugin in Python is replaced under load";
 
-/// Appended at once by the load, each 200 bytes.
+/// Appended at once by the load.
 const MESSAGES: usize = 1_000;
+/// Bytes of a message.
+const PAYLOAD: usize = 200;
+/// The load waits when it is so many bytes ahead of the destination.
+const AHEAD: u64 = 32 << 20;
 /// Calls that the destination sees before and after a replacement.
 const CALLS: u64 = 50;
 /// A component in Python, never seen, takes long to compile.
@@ -39,10 +43,12 @@ pub(crate) fn run(setup: &Setup, quick: bool) {
 struct Gaps {
     last: Option<Instant>,
     longest: Duration,
+    received: u64,
 }
 
 impl Gaps {
-    fn call(&mut self) {
+    fn call(&mut self, bytes: usize) {
+        self.received += bytes as u64;
         let now = Instant::now();
         let gap = self.last.replace(now).map(|last| now - last);
         self.longest = self.longest.max(gap.unwrap_or_default());
@@ -61,8 +67,8 @@ fn row(setup: &Setup, name: &str, component: &Path, config: &str, rounds: u8) {
     }
     let gaps = Arc::new(Mutex::new(Gaps::default()));
     let seen = Arc::clone(&gaps);
-    let sink = Sink::answering(move |_| {
-        seen.lock().unwrap().call();
+    let sink = Sink::answering(move |body| {
+        seen.lock().unwrap().call(body.len());
         Bytes::new()
     });
     let folder = TempDir::new().unwrap();
@@ -79,16 +85,22 @@ fn row(setup: &Setup, name: &str, component: &Path, config: &str, rounds: u8) {
         &own,
         &format!(
             "[plugin.sink.grants]\nhosts = [\"{endpoint}\"]\n[[stream]]\nname = \"s\"\n\
-             [[stream.export]]\nidentifier = \"e\"\nplugin = \"sink\"\nconfig = {{ {} }}\n",
+             max-size = \"1 GiB\"\n[[stream.export]]\nidentifier = \"e\"\nplugin = \"sink\"\nconfig = {{ {} }}\n",
             config.replace("SINK", &endpoint)
         ),
     );
     let done = AtomicBool::new(false);
     let longest = std::thread::scope(|scope| {
         scope.spawn(|| {
-            let payload = Bytes::from(vec![b'x'; 200]);
+            let payload = Bytes::from(vec![b'x'; PAYLOAD]);
+            let mut appended = 0;
             while !done.load(Ordering::Relaxed) {
+                if appended > gaps.lock().unwrap().received + AHEAD {
+                    std::thread::sleep(Duration::from_millis(1));
+                    continue;
+                }
                 pipelined(host.port, "s", MESSAGES, &payload);
+                appended += (MESSAGES * PAYLOAD) as u64;
             }
         });
         let longest = (0..rounds).map(|round| {
