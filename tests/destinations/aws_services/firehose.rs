@@ -1,44 +1,29 @@
 //! To Amazon Data Firehose.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use millstream_tests::{Emulator, run_script};
 use serde_json::{Value, json};
 
 use super::stand_in::{Reply, StandIn};
 use super::suite::{only_what_failed_goes_again, suite};
-use super::{CREDENTIALS, Subject};
+use super::{CREDENTIALS, Subject, bytes_that_are_no_text, data_of_records};
 use crate::setup::{append, numbered, wait_for_delivery, wait_for_error};
 
 const FIREHOSE: Subject = Subject {
     plugin: "firehose",
     signing_name: "firehose",
     config: ", deliveryStreamName = \"plant-7\"",
-    message,
-    carried,
+    message: bytes_that_are_no_text,
+    carried: data_of_records,
     answer,
     too_many_bytes: (1000 << 10) + 1,
 };
-
-/// Not text: data of a record is any bytes.
-fn message(number: u64) -> Vec<u8> {
-    [&b"\0\xff\r\n"[..], numbered(number).as_bytes()].concat()
-}
-
-fn carried(call: &Value) -> Vec<Vec<u8>> {
-    let records = call["Records"].as_array().cloned().unwrap_or_default();
-    let data = records
-        .iter()
-        .map(|record| record["Data"].as_str().unwrap_or_default());
-    data.map(|data| STANDARD.decode(data).unwrap()).collect()
-}
 
 fn answer(call: &Value, failing: &[usize], code: &str) -> Value {
     let response = |place: usize| match failing.contains(&place) {
         true => json!({ "ErrorCode": code, "ErrorMessage": "as told" }),
         false => json!({ "RecordId": format!("record-{place}") }),
     };
-    let responses: Vec<Value> = (0..carried(call).len()).map(response).collect();
+    let responses: Vec<Value> = (0..data_of_records(call).len()).map(response).collect();
     json!({ "FailedPutCount": failing.len(), "RequestResponses": responses })
 }
 

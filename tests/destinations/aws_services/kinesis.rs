@@ -1,37 +1,22 @@
 //! To Amazon Kinesis Data Streams. Its way through the emulator is in `scenarios/kinesis.rs`.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use millstream_tests::Reserved;
 use serde_json::{Value, json};
 
-use super::Subject;
 use super::stand_in::{Reply, StandIn};
 use super::suite::{only_what_failed_goes_again, suite};
-use crate::setup::{append, numbered, wait_for_delivery, wait_for_error};
+use super::{Subject, bytes_that_are_no_text, data_of_records};
+use crate::setup::{append, wait_for_delivery, wait_for_error};
 
 const KINESIS: Subject = Subject {
     plugin: "kinesis",
     signing_name: "kinesis",
     config: ", kinesisStreamName = \"plant-7\"",
-    message,
-    carried,
+    message: bytes_that_are_no_text,
+    carried: data_of_records,
     answer,
     too_many_bytes: (1 << 20) + 1,
 };
-
-/// Not text: data of a record is any bytes.
-fn message(number: u64) -> Vec<u8> {
-    [&b"\0\xff\r\n"[..], numbered(number).as_bytes()].concat()
-}
-
-fn carried(call: &Value) -> Vec<Vec<u8>> {
-    let records = call["Records"].as_array().cloned().unwrap_or_default();
-    let data = records
-        .iter()
-        .map(|record| record["Data"].as_str().unwrap_or_default());
-    data.map(|data| STANDARD.decode(data).unwrap()).collect()
-}
 
 /// Without a code nothing is said of those that fail.
 fn answer(call: &Value, failing: &[usize], code: &str) -> Value {
@@ -40,7 +25,7 @@ fn answer(call: &Value, failing: &[usize], code: &str) -> Value {
         (true, code) => json!({ "ErrorCode": code, "ErrorMessage": "as told" }),
         (false, _) => json!({ "SequenceNumber": place.to_string(), "ShardId": "shardId-0" }),
     };
-    let results: Vec<Value> = (0..carried(call).len()).map(result).collect();
+    let results: Vec<Value> = (0..data_of_records(call).len()).map(result).collect();
     json!({ "FailedRecordCount": failing.len(), "Records": results })
 }
 

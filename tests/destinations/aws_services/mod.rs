@@ -13,10 +13,12 @@ mod sitewise;
 mod stand_in;
 mod suite;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use millstream_tests::{Host, HttpRequest};
 use serde_json::Value;
 
-use super::setup::Exporting;
+use super::setup::{Exporting, numbered};
 
 /// Credentials of the host. No service here looks at more than that there is a signature.
 const CREDENTIALS: [(&str, &str); 2] = [
@@ -75,6 +77,20 @@ impl Subject {
     fn messages(&self, numbers: std::ops::Range<u64>) -> Vec<Vec<u8>> {
         numbers.map(self.message).collect()
     }
+}
+
+/// A message for services whose records are any bytes.
+fn bytes_that_are_no_text(number: u64) -> Vec<u8> {
+    [&b"\0\xff\r\n"[..], numbered(number).as_bytes()].concat()
+}
+
+/// The payloads in a call of such a service.
+fn data_of_records(call: &Value) -> Vec<Vec<u8>> {
+    let records = call["Records"].as_array().cloned().unwrap_or_default();
+    let data = records
+        .iter()
+        .map(|record| record["Data"].as_str().unwrap_or_default());
+    data.map(|data| STANDARD.decode(data).unwrap()).collect()
 }
 
 fn body(request: &HttpRequest) -> Value {

@@ -32,6 +32,25 @@ async fn messages_that_are_gone_are_counted_although_the_export_stops_before_the
 }
 
 #[tokio::test]
+async fn what_has_gone_while_it_waited_for_its_call_is_not_handed_over() {
+    let mut exports = Exports::new(&["e"], 5, Duration::ZERO).await;
+    exports.append("e", 2).await;
+    exports.start("e", 1, 10, None);
+    // The second message is read while the first is on its way.
+    let call = exports.call().await;
+    assert_eq!(call.numbers, [0]);
+    let head = overwrite(&exports).await;
+    assert!(head > 2);
+    call.deliver();
+    let next = exports.call().await;
+    assert!(next.numbers[0] >= head, "{:?}", next.numbers);
+    let told = exports.told.lock().unwrap().clone();
+    let numbers = told.iter().flat_map(|(_, numbers)| numbers);
+    let numbers: Vec<u64> = numbers.map(|(number, _)| *number).collect();
+    assert_eq!(numbers, (1..head).collect::<Vec<_>>());
+}
+
+#[tokio::test]
 async fn a_rejected_message_has_its_letter_before_retention_leads_the_export_past_it() {
     use crate::exports::dead_letters::tests::{letters, refuse, with_dead_letters};
     let mut exports = with_dead_letters(&["e"]).await;
