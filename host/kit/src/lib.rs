@@ -10,6 +10,7 @@
 //! * [`exporter`] has the checks of exporters, [`producer`] those of producers, [`transform`] those of
 //!   transforms, [`webhook`] those of webhooks; [`journal`] writes down what they find.
 //! * [`refusals`] and [`memory`] are checks of exporters and transforms alike.
+//! * [`misfits`] needs no component: it holds a configuration against a schema, for `millstream check`.
 //!
 //! A check *holds*, *does not hold*, or is *not applicable*, as what happens when a server fails is for a
 //! component that speaks to none.

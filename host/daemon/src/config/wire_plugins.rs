@@ -2,7 +2,7 @@
 //!
 //! An SDK declares an export to S3, not to a plugin called `s3`, and Greengrass' variables set the pace of
 //! Kinesis. Here is which file in the plugins folder that means. The host knows no other destination by name,
-//! and of these nothing but the name.
+//! and of these no more than the wire's keys and those variables say.
 
 /// `HTTPConfig`.
 pub(crate) const HTTP: &str = "http";
